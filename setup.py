@@ -1,0 +1,31 @@
+"Package metadata: all of it comes from settings.ini."
+from configparser import ConfigParser
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+here = Path(__file__).parent
+parser = ConfigParser(delimiters=['='])
+parser.read(here/'settings.ini', encoding='utf-8')
+cfg = parser['DEFAULT']
+lib = cfg['lib_name']
+url = f"https://github.com/{cfg['user']}/{lib}"
+
+setup(
+    name=lib,
+    version=cfg['version'],
+    description=cfg['description'],
+    long_description=(here/'README.md').read_text(encoding='utf-8'),
+    long_description_content_type='text/markdown',
+    author=cfg['author'],
+    license=cfg['license'],
+    keywords=cfg['keywords'].split(),
+    url=url,
+    python_requires='>=' + cfg['min_python'],
+    install_requires=cfg['requirements'].split(),
+    extras_require={'dev': cfg['dev_requirements'].split()},
+    packages=find_packages(include=[lib, lib + '.*']),
+    entry_points={'nbdev': [f'{lib}={lib}._modidx:d']},
+    classifiers=['Framework :: Jupyter', 'Intended Audience :: Education', 'Programming Language :: Python :: 3',
+                 'Topic :: Scientific/Engineering :: Artificial Intelligence'],
+)
