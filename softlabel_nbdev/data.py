@@ -6,9 +6,9 @@ Docs: https://OWNER.github.io/softlabel_nbdev/data.html.md"""
 
 # %% auto #0
 __all__ = ['digits', 'digit_image', 'digits_block', 'digits_dls', 'digit_cnn', 'noisy_labels', 'annotate', 'long_tail', 'scenes',
-           'photos', 'CourseData', 'course_data']
+           'CourseData', 'course_data', 'photos']
 
-# %% ../nbs/00_data.ipynb #7eb38474
+# %% ../nbs/00_data.ipynb #3d3a6dbe
 import os
 from dataclasses import dataclass
 from functools import lru_cache
@@ -16,12 +16,14 @@ from fastai.vision.all import *
 from scipy.optimize import brentq
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
+from .photos import photos
+_all_ = ['photos']
 
-# %% ../nbs/00_data.ipynb #ed8332d8
+# %% ../nbs/00_data.ipynb #9309b631
 @lru_cache
 def _digits(): return load_digits()
 
-# %% ../nbs/00_data.ipynb #30547df2
+# %% ../nbs/00_data.ipynb #13bb9d91
 def digits(
     valid_pct:float=.2, # Share of each class that is held out for validation, 0…1
     seed:int=0, # Seed of the split
@@ -33,7 +35,7 @@ def digits(
     df['is_valid'] = df.index.isin(valid)
     return df
 
-# %% ../nbs/00_data.ipynb #7f761d7b
+# %% ../nbs/00_data.ipynb #20d84f11
 @lru_cache(maxsize=None)
 def digit_image(
     fname:str, # File name from `digits` or `scenes`
@@ -49,7 +51,7 @@ def digit_image(
         canvas[0, top:top+8, left:left+8] = image
     return TensorImageBW(canvas)
 
-# %% ../nbs/00_data.ipynb #ef0ed135
+# %% ../nbs/00_data.ipynb #faab060b
 def digits_block(
     y:str='label', # Column of the label, or of space-separated labels
     multi:bool=False, # Several labels, or none, for each image?
@@ -60,7 +62,7 @@ def digits_block(
                      get_x=ColReader('fname'), get_y=ColReader(y, label_delim=' ' if multi else None),
                      splitter=ColSplitter(), **kwargs)
 
-# %% ../nbs/00_data.ipynb #603253d1
+# %% ../nbs/00_data.ipynb #e0ac6ee5
 def digits_dls(
     df:pd.DataFrame, # Table with `fname`, `is_valid` and column `y`
     y:str='label', # Column of the label; `labels` (space-separated) makes a multi-label problem
@@ -70,7 +72,7 @@ def digits_dls(
     "`DataLoaders` for a table from `digits` or `scenes`, loaded in the main process unless asked otherwise."
     return digits_block(y, multi=y=='labels').dataloaders(df, bs=bs, **{'num_workers': 0, **kwargs})
 
-# %% ../nbs/00_data.ipynb #6cf68532
+# %% ../nbs/00_data.ipynb #f72b455d
 def digit_cnn(
     c:int, # Number of outputs, one for each class
 ) -> nn.Sequential: # `[bs,1,h,w]` → logits `[bs,c]`
@@ -78,7 +80,7 @@ def digit_cnn(
     return nn.Sequential(ConvLayer(1,16), ConvLayer(16,32,stride=2), ConvLayer(32,64,stride=2),
                          AdaptiveConcatPool2d(1), nn.Flatten(), nn.Linear(128,c))
 
-# %% ../nbs/00_data.ipynb #08124846
+# %% ../nbs/00_data.ipynb #20932297
 def _check_labels(labels, of):
     "`labels` as a Series, or an error that says which are missing."
     labels = pd.Series(labels)
@@ -87,7 +89,7 @@ def _check_labels(labels, of):
                          "drop those rows first")
     return labels
 
-# %% ../nbs/00_data.ipynb #66e60bf0
+# %% ../nbs/00_data.ipynb #c4de75dc
 def noisy_labels(
     labels:pd.Series, # True labels `[n]`
     frac:float, # Share of labels to make wrong, 0…1
@@ -111,7 +113,7 @@ def noisy_labels(
     for i in rng.choice(can, n, replace=False): out.iloc[i] = rng.choice(confusion[labels.iloc[i]])
     return out
 
-# %% ../nbs/00_data.ipynb #e804615d
+# %% ../nbs/00_data.ipynb #79cbcafd
 def annotate(
     labels:pd.Series, # True labels `[n]`
     skills:list, # For each annotator, the share of images that they label right, between 0 and 1
@@ -138,7 +140,7 @@ def annotate(
         votes[f'annotator_{j+1}'] = np.where(rng.random(n) < right(ability), labels, wrong)
     return votes.mask(rng.random(votes.shape) < missing) if missing else votes
 
-# %% ../nbs/00_data.ipynb #7ef3b471
+# %% ../nbs/00_data.ipynb #5f16bfd4
 def long_tail(
     labels:pd.Series, # Labels `[n]`
     ratio:float, # Images of the largest class for each image of the smallest, at least 1
@@ -158,7 +160,7 @@ def long_tail(
             for rank,c in enumerate(order, 1)]
     return labels.iloc[np.sort(np.concatenate(keep))]
 
-# %% ../nbs/00_data.ipynb #bbb42638
+# %% ../nbs/00_data.ipynb #b23640bc
 def scenes(
     n:int, # Number of pictures
     seed:int, # Seed of the split, of the digits and of their places
@@ -177,54 +179,7 @@ def scenes(
         rows.append(('_'.join(['scene', f'{i:05d}', *which]) + '.png', ' '.join(str(c) for c in sorted(picked)), valid))
     return pd.DataFrame(rows, columns=['fname','labels','is_valid'])
 
-# %% ../nbs/00_data.ipynb #93c183a6
-_woof = {'n02086240': 'Shih-Tzu', 'n02087394': 'Rhodesian ridgeback', 'n02088364': 'Beagle', 'n02089973': 'English foxhound',
-         'n02093754': 'Border terrier', 'n02096294': 'Australian terrier', 'n02099601': 'Golden retriever',
-         'n02105641': 'Old English sheepdog', 'n02111889': 'Samoyed', 'n02115641': 'Dingo'}
-
-def _imagewoof(path):
-    df = pd.read_csv(path/'noisy_imagewoof.csv').rename(columns={'path': 'fname', 'noisy_labels_0': 'label'})
-    cols = [c for c in df if 'label' in c]
-    return df.assign(**{c: df[c].map(_woof) for c in cols})[['fname', 'label', *(c for c in cols if c != 'label'), 'is_valid']]
-
-def _pets(path):
-    df = pd.DataFrame({'fname': sorted(f'images/{o.name}' for o in (path/'images').glob('*.jpg'))})
-    if df.empty: return df
-    df['label'] = df.fname.str.extract(r'images/(.+)_\d+\.jpg$', expand=False)
-    return df.assign(is_valid=df.index.isin(train_test_split(df.index, test_size=.2, stratify=df.label, random_state=0)[1]))
-
-def _pascal(path):
-    df = pd.read_csv(path/'train.csv')
-    return df.assign(fname='train/' + df.fname)
-
-def _mnist_sample(path):
-    df = pd.DataFrame({'fname': sorted(o.relative_to(path).as_posix() for o in path.glob('*/*/*.png'))})
-    return df.assign(label=df.fname.str.split('/').str[1], is_valid=df.fname.str.startswith('valid'))
-
-# %% ../nbs/00_data.ipynb #6cc0670b
-_photo_sets = {'PETS': _pets, 'IMAGEWOOF_160': _imagewoof, 'PASCAL_2007': _pascal, 'MNIST_SAMPLE': _mnist_sample}
-
-def photos(
-    name:str, # 'PETS', 'IMAGEWOOF_160', 'PASCAL_2007' or 'MNIST_SAMPLE'; 'imagewoof' will do
-    path=None, # Folder that holds the unpacked archive; default: downloaded once with fastai's `untar_data`
-) -> tuple: # Folder, and a DataFrame with `fname` (relative to it), `label` or `labels`, and `is_valid`
-    "The folder and the table of one of fastai's photograph sets."
-    found = [o for o in _photo_sets if o.startswith(name.upper())]
-    if len(found) != 1: raise ValueError(f"no photographs named {name!r}; there are {', '.join(_photo_sets)}")
-    name, url = found[0], getattr(URLs, found[0])
-    if path is None:
-        try: path = untar_data(url)
-        except OSError as e:
-            raise ConnectionError(f"{name} is not on this machine and {url} could not be downloaded. Download it where there is a network, "
-                                  f"unpack it, and pass the folder: photos({name!r}, path=...)") from e
-    path = Path(path)
-    mend = f"pass the folder that {url} unpacks to"
-    try: df = _photo_sets[name](path)
-    except FileNotFoundError as e: raise FileNotFoundError(f"{path} does not hold {name}: {e.filename} is missing; {mend}") from e
-    if df.empty: raise FileNotFoundError(f"{path} does not hold {name}: there are no images where they should be; {mend}")
-    return path, df
-
-# %% ../nbs/00_data.ipynb #bd210e99
+# %% ../nbs/00_data.ipynb #6ddc59e4
 @dataclass
 class CourseData:
     "A data set with everything that a chapter needs to train on it: `df`, `dls`, `learner` and `fit`."
@@ -264,7 +219,7 @@ class CourseData:
         if self.path is None: learn.fit_one_cycle(8, 1e-2)
         else: learn.fine_tune(5)
 
-# %% ../nbs/00_data.ipynb #747471fe
+# %% ../nbs/00_data.ipynb #d69c5eee
 def course_data(
     photo_set:str='IMAGEWOOF_160', # Photographs to use where CUDA is available; see `photos`
     path=None, # Folder of the photographs, if they are on this machine already
