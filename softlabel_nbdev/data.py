@@ -8,7 +8,7 @@ Docs: https://OWNER.github.io/softlabel_nbdev/data.html.md"""
 __all__ = ['digits', 'digit_image', 'digits_block', 'digits_dls', 'digit_cnn', 'noisy_labels', 'annotate', 'long_tail', 'scenes',
            'CourseData', 'course_data', 'photos']
 
-# %% ../nbs/00_data.ipynb #3d3a6dbe
+# %% ../nbs/00_data.ipynb #54574a90
 import os
 from dataclasses import dataclass
 from functools import lru_cache
@@ -19,11 +19,11 @@ from sklearn.model_selection import train_test_split
 from .photos import photos
 _all_ = ['photos']
 
-# %% ../nbs/00_data.ipynb #9309b631
+# %% ../nbs/00_data.ipynb #1957b69d
 @lru_cache
 def _digits(): return load_digits()
 
-# %% ../nbs/00_data.ipynb #13bb9d91
+# %% ../nbs/00_data.ipynb #6e8c235b
 def digits(
     valid_pct:float=.2, # Share of each class that is held out for validation, 0…1
     seed:int=0, # Seed of the split
@@ -35,7 +35,7 @@ def digits(
     df['is_valid'] = df.index.isin(valid)
     return df
 
-# %% ../nbs/00_data.ipynb #20d84f11
+# %% ../nbs/00_data.ipynb #113e4c04
 @lru_cache(maxsize=None)
 def digit_image(
     fname:str, # File name from `digits` or `scenes`
@@ -51,7 +51,7 @@ def digit_image(
         canvas[0, top:top+8, left:left+8] = image
     return TensorImageBW(canvas)
 
-# %% ../nbs/00_data.ipynb #faab060b
+# %% ../nbs/00_data.ipynb #b531121d
 def digits_block(
     y:str='label', # Column of the label, or of space-separated labels
     multi:bool=False, # Several labels, or none, for each image?
@@ -62,7 +62,7 @@ def digits_block(
                      get_x=ColReader('fname'), get_y=ColReader(y, label_delim=' ' if multi else None),
                      splitter=ColSplitter(), **kwargs)
 
-# %% ../nbs/00_data.ipynb #e0ac6ee5
+# %% ../nbs/00_data.ipynb #69eef16c
 def digits_dls(
     df:pd.DataFrame, # Table with `fname`, `is_valid` and column `y`
     y:str='label', # Column of the label; `labels` (space-separated) makes a multi-label problem
@@ -72,7 +72,7 @@ def digits_dls(
     "`DataLoaders` for a table from `digits` or `scenes`, loaded in the main process unless asked otherwise."
     return digits_block(y, multi=y=='labels').dataloaders(df, bs=bs, **{'num_workers': 0, **kwargs})
 
-# %% ../nbs/00_data.ipynb #f72b455d
+# %% ../nbs/00_data.ipynb #49ea4fac
 def digit_cnn(
     c:int, # Number of outputs, one for each class
 ) -> nn.Sequential: # `[bs,1,h,w]` → logits `[bs,c]`
@@ -80,7 +80,7 @@ def digit_cnn(
     return nn.Sequential(ConvLayer(1,16), ConvLayer(16,32,stride=2), ConvLayer(32,64,stride=2),
                          AdaptiveConcatPool2d(1), nn.Flatten(), nn.Linear(128,c))
 
-# %% ../nbs/00_data.ipynb #20932297
+# %% ../nbs/00_data.ipynb #fd9d9943
 def _check_labels(labels, of):
     "`labels` as a Series, or an error that says which are missing."
     labels = pd.Series(labels)
@@ -89,7 +89,7 @@ def _check_labels(labels, of):
                          "drop those rows first")
     return labels
 
-# %% ../nbs/00_data.ipynb #c4de75dc
+# %% ../nbs/00_data.ipynb #c49886a3
 def noisy_labels(
     labels:pd.Series, # True labels `[n]`
     frac:float, # Share of labels to make wrong, 0…1
@@ -113,7 +113,7 @@ def noisy_labels(
     for i in rng.choice(can, n, replace=False): out.iloc[i] = rng.choice(confusion[labels.iloc[i]])
     return out
 
-# %% ../nbs/00_data.ipynb #79cbcafd
+# %% ../nbs/00_data.ipynb #5bb72e69
 def annotate(
     labels:pd.Series, # True labels `[n]`
     skills:list, # For each annotator, the share of images that they label right, between 0 and 1
@@ -140,7 +140,7 @@ def annotate(
         votes[f'annotator_{j+1}'] = np.where(rng.random(n) < right(ability), labels, wrong)
     return votes.mask(rng.random(votes.shape) < missing) if missing else votes
 
-# %% ../nbs/00_data.ipynb #5f16bfd4
+# %% ../nbs/00_data.ipynb #69bdf0c2
 def long_tail(
     labels:pd.Series, # Labels `[n]`
     ratio:float, # Images of the largest class for each image of the smallest, at least 1
@@ -160,7 +160,7 @@ def long_tail(
             for rank,c in enumerate(order, 1)]
     return labels.iloc[np.sort(np.concatenate(keep))]
 
-# %% ../nbs/00_data.ipynb #b23640bc
+# %% ../nbs/00_data.ipynb #8b3c3f43
 def scenes(
     n:int, # Number of pictures
     seed:int, # Seed of the split, of the digits and of their places
@@ -179,7 +179,7 @@ def scenes(
         rows.append(('_'.join(['scene', f'{i:05d}', *which]) + '.png', ' '.join(str(c) for c in sorted(picked)), valid))
     return pd.DataFrame(rows, columns=['fname','labels','is_valid'])
 
-# %% ../nbs/00_data.ipynb #6ddc59e4
+# %% ../nbs/00_data.ipynb #81577d87
 @dataclass
 class CourseData:
     "A data set with everything that a chapter needs to train on it: `df`, `dls`, `learner` and `fit`."
@@ -219,7 +219,7 @@ class CourseData:
         if self.path is None: learn.fit_one_cycle(8, 1e-2)
         else: learn.fine_tune(5)
 
-# %% ../nbs/00_data.ipynb #d69c5eee
+# %% ../nbs/00_data.ipynb #e93fcd25
 def course_data(
     photo_set:str='IMAGEWOOF_160', # Photographs to use where CUDA is available; see `photos`
     path=None, # Folder of the photographs, if they are on this machine already
