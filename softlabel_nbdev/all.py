@@ -8,4 +8,5 @@ Docs: https://OWNER.github.io/softlabel_nbdev/all.html.md"""
 __all__ = []
 
 # %% ../nbs/all.ipynb #44e9551b
+from .items import *
 from .anatomy import *
