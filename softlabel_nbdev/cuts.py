@@ -7,10 +7,9 @@ Docs: https://OWNER.github.io/softlabel_nbdev/cuts.html.md"""
 # %% auto #0
 __all__ = ['METRICS', 'Goal', 'Cuts', 'middle', 'best_cut', 'best_each', 'best_one', 'hull', 'best_micro', 'Binned']
 
-# %% ../nbs/07b_cuts.ipynb #cd7ea0c5
-import re
+# %% ../nbs/07b_cuts.ipynb #5641dd21
+import re, numpy as np
 from functools import partial
-import numpy as np
 from sklearn.isotonic import isotonic_regression
 
 # %% ../nbs/07b_cuts.ipynb #a909cb5b
@@ -26,7 +25,7 @@ METRICS = dict(
     precision         = lambda tp,fp,P,N: _ratio(tp, tp+fp),
     recall            = lambda tp,fp,P,N: _ratio(tp, P))
 
-# %% ../nbs/07b_cuts.ipynb #5d77afc9
+# %% ../nbs/07b_cuts.ipynb #650ff8f9
 class Goal:
     "What cuts are worth: a metric of their counts, and minus infinity where they break a limit."
     def __init__(self,
@@ -36,26 +35,30 @@ class Goal:
         max_false_alarms:float=None, # Share of the negatives to be predicted at most, 0…1
     ):
         fbeta = re.fullmatch(r'f(\d*\.?\d+)', metric)
-        if metric not in METRICS and not fbeta:
+        if not (fbeta or metric in METRICS):
             raise ValueError(f"metric {metric!r} is not one of {', '.join(METRICS)}, nor an F-beta such as 'f1', 'f2' or 'f0.5'")
         limits = dict(min_recall=min_recall, min_precision=min_precision, max_false_alarms=max_false_alarms)
         self.limits = {k:v for k,v in limits.items() if v is not None}
         for k,v in self.limits.items():
             if not 0<=v<=1: raise ValueError(f"{k}={v} is a share: it must lie between 0 and 1")
         if metric in ('precision','recall') and not set(self.limits) - {f'min_{metric}'}:
-            easy,other = ('almost nothing','recall') if metric=='precision' else ('everything','precision')
-            raise ValueError(f"{metric} alone is best when {easy} is predicted: limit it, for instance with min_{other}=0.9")
+            raise ValueError(f"{metric} alone is best when {'almost nothing' if metric=='precision' else 'everything'} is predicted: limit "
+                             f"it, for instance with min_{'recall' if metric=='precision' else 'precision'}=0.9")
         self.metric = METRICS[metric] if metric in METRICS else partial(_fbeta, beta=float(fbeta[1]))
 
-    def allowed(self,
-        q, # Images above each cut `[cuts]`, the lowest cut first
-        tp, # Positives above each cut `[cuts]`
-    ): # `[cuts]`, bool; all of them where none keeps the limits
-        "Which cuts keep the limits?"
-        P,N,ok = tp[0],q[0]-tp[0],np.ones(len(q), bool)
+    def keeps(self,
+        q, tp, # Images predicted, and positives among them `[cuts]`
+        P, N, # Positives and negatives in all
+    ): # `[cuts]`, bool
+        "Which counts keep the limits?"
+        ok = np.ones(np.shape(q), bool)
         if 'min_recall'       in self.limits: ok &= tp >= self.limits['min_recall']*P - 1e-9
         if 'min_precision'    in self.limits: ok &= tp >= self.limits['min_precision']*q - 1e-9
         if 'max_false_alarms' in self.limits: ok &= q-tp <= self.limits['max_false_alarms']*N + 1e-9
+        return ok
+
+    def allowed(self, q, tp): # all cuts where none keeps the limits, so that a fold or a bootstrap draw never fails
+        ok = self.keeps(q, tp, tp[0], q[0]-tp[0])
         return ok if ok.any() else ~ok
 
     def __call__(self, q, tp):
@@ -134,10 +137,9 @@ def best_one(
     if goal.limits: score = np.where(goal.allowed(*(along(o) for o in zip(*counts))), score, -np.inf)
     return np.full(len(cuts), best_cut(values[at[1:]-1], score))
 
-# %% ../nbs/07b_cuts.ipynb #09c4cb8a
+# %% ../nbs/07b_cuts.ipynb #8ebbd6f2
 def hull(
-    q, # Images above each cut, rising
-    tp, # Positives above each cut, rising
+    q, tp, # Images and positives above each cut, rising
 ): # Positions of the corners, from the lowest q to the highest, and the slopes of the edges between them
     "The upper convex hull of the points (`q`, `tp`)."
     dq,dtp = np.diff(q),np.diff(tp)
@@ -180,7 +182,7 @@ def _widen(cuts, counts, chosen, goal, P, N):
         Q,T = Q+q[j],T+tp[j]
     return np.array(res)
 
-# %% ../nbs/07b_cuts.ipynb #46ecb0ba
+# %% ../nbs/07b_cuts.ipynb #06fa69d2
 class Binned:
     "A few hundred of the cuts, whose counts are drawn anew at each call: a Poisson bootstrap."
     def __init__(self,
@@ -192,9 +194,7 @@ class Binned:
         at = np.unique(np.r_[0, even(q), even(tp), len(q)-1])
         self.values,self.pos,self.neg = cuts.values[at[:-1]],-np.diff(tp[at]),-np.diff((q-tp)[at])
 
-    def counts(self,
-        rng, # `np.random.Generator`
-    ): # `q`, `tp` `[len(values)+1]`
+    def counts(self, rng:np.random.Generator): # `q`, `tp` `[len(values)+1]`
         "How many images, and how many positives, lie above each cut in a fresh draw of the images."
         tp,fp = (np.r_[np.cumsum(rng.poisson(o)[::-1])[::-1], 0.] for o in (self.pos,self.neg))
         return tp+fp,tp
