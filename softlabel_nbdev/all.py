@@ -10,3 +10,7 @@ __all__ = []
 # %% ../nbs/all.ipynb #44e9551b
 from .items import *
 from .anatomy import *
+from .losses import *
+
+# %% ../nbs/all.ipynb #90115ea1
+__all__ = [name for name in dir() if not name.startswith('_')]
