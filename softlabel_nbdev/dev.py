@@ -98,7 +98,7 @@ def package(
         src, site = copy_project(root, Path(tmp)/'src'), str(Path(tmp)/'site')
         res = call('-m', 'build', '--no-isolation', '-o', f'{tmp}/dist', str(src))
         if not res.returncode: res = call('-m', 'pip', 'install', '-q', '--no-deps', '--target', site, *map(str, Path(tmp).glob('dist/*.whl')))
-        if not res.returncode: res = call('-c', f'from {lib}.all import *; import {lib}; assert {lib}.__file__.startswith({site!r})', cwd=tmp, env={**os.environ, 'PYTHONPATH': site})
+        if not res.returncode: res = call('-c', f'import {lib}.all as lib; assert lib.__all__ and lib.__file__.startswith({site!r})', cwd=tmp, env={**os.environ, 'PYTHONPATH': site})
     return (res.stdout + res.stderr)[-2000:] if res.returncode else ''
 
 def run_tests(
