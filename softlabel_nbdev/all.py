@@ -11,6 +11,7 @@ __all__ = []
 from .items import *
 from .anatomy import *
 from .losses import *
+from .thresholds import *
 
 # %% ../nbs/all.ipynb #90115ea1
 __all__ = [name for name in dir() if not name.startswith('_')]
