@@ -26,13 +26,14 @@ def _check_dl(dl):
 
 # %% ../nbs/00_items.ipynb #item0020
 class ItemDL(DataLoader):
-    "The batches of `dl`, unchanged; `idx` is the positions in its data set of the items in the latest batch."
+    """The batches of `dl`, unchanged; `idx` is the positions in its data set of the items in the latest batch.
+    With `keep`, one bool for each item, the epoch has only the items that it says."""
     _default = 'dl'
     def __init__(self,
         dl:DataLoader, # fastai `DataLoader` over a data set with positions; it isn't changed
     ):
         _check_dl(dl)
-        self.dl,self.idx,fake,state = dl,None,dl.fake_l,random.getstate()
+        self.dl,self.idx,self.keep,fake,state = dl,None,None,dl.fake_l,random.getstate()
         super().__init__(dl.dataset, bs=dl.bs, num_workers=fake.num_workers, pin_memory=dl.pin_memory, timeout=dl.timeout,
                          shuffle=dl.shuffle, drop_last=dl.drop_last, n=dl.n, device=dl.device,
                          persistent_workers=fake.persistent_workers, pin_memory_device=fake.pin_memory_device)
@@ -54,8 +55,15 @@ class ItemDL(DataLoader):
         raise ValueError(f"{len(self.idx)} items were loaded but the batch has {find_bs(b)}: a transform of the batch adds or drops "
                          "images; do that to the items instead")
 
-    def __len__(self): return len(self.dl)
-    def get_idxs(self): return self.dl.get_idxs()
+    def get_idxs(self):
+        idxs = self.dl.get_idxs()
+        return idxs if self.keep is None else [i for i in idxs if self.keep[i]]
+
+    def __len__(self):
+        if self.keep is None: return len(self.dl)
+        n = sum(self.keep)
+        return n//self.bs if self.drop_last else math.ceil(n/self.bs)
+
     def randomize(self): self.dl.randomize()
     def wif(self): self.dl.wif()
     def before_iter(self): self.dl.before_iter()
@@ -64,7 +72,7 @@ class ItemDL(DataLoader):
     def new(self, *args, **kwargs): return self.dl.new(*args, **kwargs)
     def one_batch(self): return self.dl.one_batch()
 
-# %% ../nbs/00_items.ipynb #item0024
+# %% ../nbs/00_items.ipynb #item0026
 def _follow(dl):
     "`dl` as an `ItemDL`; the one inside, where `dl` shares it out among processes"
     if {'dl','rank','world_size'} <= vars(dl).keys():
@@ -76,7 +84,7 @@ def _followed(dl):
     while dl is not None and not isinstance(dl, ItemDL): dl = vars(dl).get('dl')
     return dl
 
-# %% ../nbs/00_items.ipynb #item0025
+# %% ../nbs/00_items.ipynb #item0027
 class ItemCallback(Callback):
     "Base of callbacks that need to know which training images are in the batch: `self.idx`, positions in `dls.train_ds`."
     order,run_valid = -5,False
@@ -90,15 +98,20 @@ class ItemCallback(Callback):
         self.learn.dl = _follow(self.learn.dl)
 
     @property
+    def item_dl(self)->ItemDL: # None outside training
+        "What gives this epoch's batches."
+        return _followed(self.learn.dl)
+
+    @property
     def idx(self)->Tensor: # `[bs]` LongTensor on the batch's device
         "Positions in `dls.train_ds` of the images in this training batch."
-        dl = _followed(self.learn.dl)
+        dl = self.item_dl
         if dl is None or dl.idx is None:
             raise RuntimeError("idx is known only while training: use it between before_batch and after_batch (and if you write a "
                                "before_train of your own, call super().before_train() in it)")
         return dl.idx.to(find_device(self.xb))
 
-# %% ../nbs/00_items.ipynb #item0059
+# %% ../nbs/00_items.ipynb #item0061
 def _names_of(files, path):
     "Ways in which `files` may be called: {what: names}; base names only where they tell the files apart"
     full = [Path(o).as_posix() for o in files]
@@ -117,7 +130,7 @@ def _keys(items, path):
     items = [o[0] if isinstance(o, tuple) and o else o for o in items]
     return _names_of(items, path) if items and all(isinstance(o,(str,Path)) for o in items) else {}
 
-# %% ../nbs/00_items.ipynb #item0060
+# %% ../nbs/00_items.ipynb #item0062
 def _rows_of(values, dls, name):
     "Positions in `values` of each training image, and how each is called"
     index = pd.Index([o.as_posix() if isinstance(o, Path) else o for o in values.index])
@@ -138,7 +151,7 @@ def _rows_of(values, dls, name):
                          f"pass a Series or DataFrame indexed by {', or by '.join(ways)} ({have})")
     return found[what], ways[what]
 
-# %% ../nbs/00_items.ipynb #item0061
+# %% ../nbs/00_items.ipynb #item0063
 def align(
     values, # `Series` or `DataFrame` indexed as your `DataFrame` is, or by file name or path; or array `[n]` or `[n,c]` in the order of `train_ds`
     dls:DataLoaders, # What is trained on; rows of `values` for other images are left aside
