@@ -27,14 +27,13 @@ def _loss_name(
         loss_func = loss_func.func
     return getattr(loss_func, '__name__', type(loss_func).__name__)
 
-# %% ../nbs/01_anatomy.ipynb #724ca650
+# %% ../nbs/01_anatomy.ipynb #268f61f0
 def unreduced_loss(
     loss_func, # PyTorch or fastai loss: `F.cross_entropy`, a `functools.partial` of it, an `nn.Module`, a `...Flat` loss
     preds:Tensor, # What the model puts out, `[n]` or `[n,c]`: logits for most losses
     targs:Tensor # Class indices `[n]`, or one number per class `[n,c]`
 )->Tensor: # `[n]` or `[n,c]`, on the device of `preds`, with its gradient
-    """Returns the loss of `preds` before any mean or sum, flat losses un-flattened.
-    With class weights w, cross entropy's own mean is the sum of these numbers over the sum of `w[targs]`, not over n."""
+    "Returns the loss of `preds` before any mean or sum, flat losses un-flattened; class weights stay in, see the note below"
     name, owner = _loss_name(loss_func), loss_func
     if len(preds)!=len(targs):
         raise ValueError(f"{name}: preds {list(preds.shape)} and targs {list(targs.shape)} are not for the same number of images")
@@ -83,21 +82,21 @@ def _check_shapes(name, preds, targs, vocab):
         raise ValueError(f"{int(bad.sum())} of {len(targs)} targs are not among the {c} classes, first: "
                          f"{targs[i].item()} for image {i}; correct them, or leave those images out")
 
-# %% ../nbs/01_anatomy.ipynb #2628eb82
+# %% ../nbs/01_anatomy.ipynb #d49001f7
 def loss_table(
     loss_func, # PyTorch or fastai loss, see `unreduced_loss`
     preds:Tensor, # What the model puts out, `[n,c]`: logits for most losses
     targs:Tensor, # Class indices `[n]`, or one number from 0 to 1 per class `[n,c]`
     vocab=None, # Names of the `c` classes, such as `dls.vocab`; default: their numbers
     activation=None # Turns `preds` into probabilities; default: the one that belongs to `loss_func`
-)->pd.DataFrame: # image, class, (predicted,) logit, activation, target, p_truth, loss, share
-    """Returns what each image (and class) of a batch pays. A loss with one number per image gives one row per image, about the
-    class of its label (the likeliest, if soft; the costliest, if there are several)."""
+)->pd.DataFrame: # image, class, logit, activation, target, p_truth, loss, share; predicted where there's one label per image
+    "Returns what each image (and class) of a batch pays: a row for each number of the unreduced loss"
+    # one number per image: the row is about the class of the label (the likeliest, if soft; the costliest, if several)
     _check_shapes(_loss_name(loss_func), preds, targs, vocab)
     act, loss = (activation or _activation(loss_func))(preds), unreduced_loss(loss_func, preds, targs)
     n, c = len(preds), 1 if preds.ndim==1 else preds.shape[1]
     preds,targs,act,loss = (o.detach().as_subclass(Tensor).cpu() for o in (preds,targs,act,loss))
-    t = targs.view(n,c).float() if targs.numel()==preds.numel() else F.one_hot(targs, c).float()
+    t = targs.view(n,c).float() if targs.numel()==preds.numel() else F.one_hot(targs.long(), c).float()
     preds, act = preds.view(n,c).float(), act.view(n,c).float()
     p = t*act + (1-t)*(1-act)                      # how far the model agrees with each answer of the label
     single = act.sum(1).allclose(torch.ones(n), atol=1e-3)
@@ -111,7 +110,7 @@ def loss_table(
     if single and len(loss)==n: df.insert(2, 'predicted', [names[o] for o in act.argmax(1)])
     return df
 
-# %% ../nbs/01_anatomy.ipynb #e1d4c3c1
+# %% ../nbs/01_anatomy.ipynb #9f06310f
 def plot_loss(
     loss_func, # PyTorch or fastai loss, see `unreduced_loss`; with class weights, for two classes
     targets=(0.,.7,1.), # Targets to draw, 0 to 1; a loss that takes no soft targets is drawn for 0 and 1
@@ -120,7 +119,7 @@ def plot_loss(
 ):
     "Returns two axes: the loss and its gradient against the logit, a curve for each target"
     one_of = (activation or _activation(loss_func))(torch.tensor([[.5,.5]]).log()).sum().isclose(torch.tensor(1.))
-    axs = plt.subplots(1, 2, figsize=(7,3))[1]
+    axs = plt.subplots(1, 2, figsize=(6,3))[1]
     for color,t in enumerate(targets):
         z = torch.linspace(-limit, limit, 201, requires_grad=True)
         if one_of:
@@ -133,7 +132,7 @@ def plot_loss(
             raise
         grad, = torch.autograd.grad(loss.sum(), z)
         for ax,o in zip(axs, (loss.detach(), grad)): ax.plot(z.detach(), o, label=f'target {t:g}', color=f'C{color}')
-    for ax,o in zip(axs, ('loss', 'gradient')): ax.set(xlabel='logit', ylabel=o)
+    for ax,o in zip(axs, ('loss', 'gradient')): ax.set(xlabel='logit', ylabel=o, xticks=(-limit, 0, limit))
     axs[0].legend()
     axs[0].figure.suptitle(_loss_name(loss_func))
     return axs
