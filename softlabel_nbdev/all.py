@@ -11,6 +11,8 @@ __all__ = []
 from .items import *
 from .anatomy import *
 from .losses import *
+from .weights import *
+from .crl import *
 from .thresholds import *
 
 # %% ../nbs/all.ipynb #90115ea1
