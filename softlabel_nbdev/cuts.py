@@ -12,18 +12,16 @@ import re, numpy as np
 from functools import partial
 from sklearn.isotonic import isotonic_regression
 
-# %% ../nbs/07b_cuts.ipynb #a909cb5b
+# %% ../nbs/07b_cuts.ipynb #19ec47f7
 def _ratio(a, b): return np.divide(a, b, out=np.zeros(np.broadcast(a, b).shape), where=np.asarray(b)!=0)
 def _fbeta(tp, fp, P, N, beta): return _ratio((1+beta**2)*tp, beta**2*P + tp + fp)
 
 METRICS = dict(
-    accuracy          = lambda tp,fp,P,N: _ratio(tp + N-fp, P+N),
+    accuracy = lambda tp,fp,P,N: _ratio(tp + N-fp, P+N),
     balanced_accuracy = lambda tp,fp,P,N: (_ratio(tp, P) + _ratio(N-fp, N))/2,
-    youden            = lambda tp,fp,P,N: _ratio(tp, P) - _ratio(fp, N),
-    jaccard           = lambda tp,fp,P,N: _ratio(tp, P+fp),
-    mcc               = lambda tp,fp,P,N: _ratio(tp*N - fp*P, np.sqrt(P*N*(tp+fp)*(P+N-tp-fp))),
-    precision         = lambda tp,fp,P,N: _ratio(tp, tp+fp),
-    recall            = lambda tp,fp,P,N: _ratio(tp, P))
+    youden = lambda tp,fp,P,N: _ratio(tp, P) - _ratio(fp, N), jaccard = lambda tp,fp,P,N: _ratio(tp, P+fp),
+    mcc = lambda tp,fp,P,N: _ratio(tp*N - fp*P, np.sqrt(P*N*(tp+fp)*(P+N-tp-fp))),
+    precision = lambda tp,fp,P,N: _ratio(tp, tp+fp), recall = lambda tp,fp,P,N: _ratio(tp, P))
 
 # %% ../nbs/07b_cuts.ipynb #650ff8f9
 class Goal:
@@ -65,7 +63,7 @@ class Goal:
         score = self.metric(tp, q-tp, tp[0], q[0]-tp[0])
         return np.where(self.allowed(q, tp), score, -np.inf) if self.limits else score
 
-# %% ../nbs/07b_cuts.ipynb #e11c4e6b
+# %% ../nbs/07b_cuts.ipynb #c6134cd8
 class Cuts:
     "Every cut that the probabilities can tell apart: cut `j` predicts the images at `values[j]` and above, the last one none."
     def __init__(self,
@@ -75,19 +73,21 @@ class Cuts:
     ):
         order = np.argsort(probs)
         p = probs[order]
-        self.first = np.flatnonzero(np.r_[True, p[1:]!=p[:-1]])
-        self.values,self.targs,self.item = p[self.first],targs[order],order//width
+        first = np.flatnonzero(np.r_[True, p[1:]!=p[:-1]])
+        self.values,self.starts = p[first],np.r_[first, len(p)]
+        self.targs,self.item = targs[order],order//width if width>1 else order
 
     def counts(self,
         keep=None, # Images to count `[images]`, bool; default: all
     ): # `q`, `tp`: images and positives above each cut, `[len(values)+1]` each
         "How many images, and how many positives, lie above each cut."
-        keep = np.ones(len(self.item), bool) if keep is None else keep[self.item]
+        if keep is None: return (self.starts[-1] - self.starts).astype(float),self._above(self.targs)
+        keep = keep[self.item]
         return self._above(keep),self._above(self.targs & keep)
 
     def _above(self, x):
-        c = np.cumsum(x, dtype=float)
-        return c[-1] - np.r_[0., c[self.first[1:]-1], c[-1]]
+        c = np.cumsum(x, dtype=np.int32)
+        return np.r_[c[-1], c[-1] - c[self.starts[1:]-1]].astype(float)
 
 # %% ../nbs/07b_cuts.ipynb #289f3dad
 def middle(
@@ -182,12 +182,12 @@ def _widen(cuts, counts, chosen, goal, P, N):
         Q,T = Q+q[j],T+tp[j]
     return np.array(res)
 
-# %% ../nbs/07b_cuts.ipynb #06fa69d2
+# %% ../nbs/07b_cuts.ipynb #5b0a8758
 class Binned:
     "A few hundred of the cuts, whose counts are drawn anew at each call: a Poisson bootstrap."
     def __init__(self,
         cuts:Cuts, # All the cuts
-        n_bins:int=500, # Bins at most, half by images and half by positives
+        n_bins:int=300, # Bins at most, half by images and half by positives
     ):
         q,tp = cuts.counts()
         even = lambda c: np.searchsorted(-c, -np.linspace(0, c[0], n_bins//2))

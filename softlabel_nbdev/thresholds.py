@@ -15,13 +15,14 @@ from .cuts import Binned, Cuts, Goal, best_cut, best_each, best_micro, best_one
 from .decisions import PER_CLASS, Abstention, Thresholds, exceeds
 _all_ = ['Abstention', 'Thresholds']
 
-# %% ../nbs/07_thresholds.ipynb #a783058c
+# %% ../nbs/07_thresholds.ipynb #bc4a3d97
 def _array(x):
     if isinstance(x, torch.Tensor): x = (x.float() if x.dtype in (torch.half,torch.bfloat16) else x).detach().cpu().numpy()
     return np.asarray(x)
 
-def _refuse(bad, x, vocab, should, mend):
-    if not bad.any(): return
+def _refuse(good, x, vocab, should, mend):
+    if good.all(): return
+    bad = ~good
     i,k = np.argwhere(bad)[0]
     raise ValueError(f"{should}, but {bad.sum():,} of {bad.size:,} are not, first {x[i,k]} in row {i}, class {vocab[k]!r}. {mend}")
 
@@ -33,23 +34,23 @@ def _checked(probs, targs, vocab):
     vocab = [str(o) for o in (range(p.shape[1]) if vocab is None else vocab)]
     if len(vocab)!=p.shape[1] or len(set(vocab))<len(vocab):
         raise ValueError(f"vocab has {len(set(vocab))} different names for {p.shape[1]} columns of probs: pass one for each, such as dls.vocab")
-    _refuse(~((p>=0) & (p<=1)), p, vocab, 'probs should lie between 0 and 1', 'Apply the sigmoid to logits, and look for the source of a NaN')
-    _refuse(~((y==0) | (y==1)), y, vocab, 'targs should be 0 or 1', 'Decide soft labels before tuning thresholds against them')
+    _refuse((p>=0) & (p<=1), p, vocab, 'probs should lie between 0 and 1', 'Apply the sigmoid to logits, and look for the source of a NaN')
+    _refuse((y==0) | (y==1), y, vocab, 'targs should be 0 or 1', 'Decide soft labels before tuning thresholds against them')
     return p,y.astype(bool),vocab
 
-# %% ../nbs/07_thresholds.ipynb #e0c7ed6e
+# %% ../nbs/07_thresholds.ipynb #0dfb69ce
 class _Exact:
-    "Tunes on any part of the images by sorting; `pooled` classes share one threshold."
-    def __init__(self, p, y, goal, per_class, average, pooled):
+    "Tunes on any part of the images by sorting; `pooled` classes share the one threshold that is best for all classes."
+    def __init__(self, p, y, goal, average, pooled):
         self.y,self.goal,self.average,self.pooled = y,goal,average,pooled
-        self.find = best_one if not per_class else best_micro if average=='micro' else best_each
         self.cuts = [Cuts(p[:,k], y[:,k]) for k in range(p.shape[1])]
-        self.pool = [Cuts(p.ravel(), y.ravel(), p.shape[1])] if pooled.any() else []
+        self.pool = [Cuts(p.ravel(), y.ravel(), p.shape[1])] if average=='micro' and pooled.any() else []
 
     def __call__(self, keep=None): return self._search(self.cuts, self.pool, keep)
     def _search(self, cuts, pool, keep):
-        t = np.empty(len(cuts)) if self.pooled.all() else self.find(cuts, self.goal, keep)
-        if pool: t[self.pooled] = best_each(pool, self.goal, keep)
+        each,one = (best_each,best_one) if self.average=='macro' else (best_micro,best_each)
+        t = np.empty(len(cuts)) if self.pooled.all() else each(cuts, self.goal, keep)
+        if self.pooled.any(): t[self.pooled] = one(pool or cuts, self.goal, keep)[0]
         return t
 
     def score(self, d):
@@ -60,7 +61,7 @@ class _Exact:
 
     def broken(self, d):
         tp,q,P = (d&self.y).sum(0),d.sum(0),self.y.sum(0)
-        if self.find is best_one or self.pooled.all(): tp,q,P = (np.full(len(o), o.sum()/len(o)) for o in (tp,q,P))
+        if self.pooled.all(): tp,q,P = (np.full(len(o), o.sum()/len(o)) for o in (tp,q,P))
         return ~self.goal.keeps(q, tp, P, len(d)-P) & (~self.pooled | self.pooled.all())
 
     def bootstrap(self, n, rng):
@@ -73,21 +74,21 @@ class _Exact:
             return self.goal.metric(tp, q-tp, tp[0], q[0]-tp[0])[np.searchsorted(cuts.values, at, side='right')]
         return np.stack([curve(o) for o in self.cuts], axis=1)
 
-# %% ../nbs/07_thresholds.ipynb #f81cb85d
+# %% ../nbs/07_thresholds.ipynb #32c717af
 class _Grid:
     "Tunes a function of targets and decisions on any part of the images, at 99 thresholds; `pooled` classes share one."
     at = np.linspace(.01, .99, 99)
-    def __init__(self, p, y, metric, per_class, average, pooled):
-        if per_class and average=='micro': raise ValueError("a function can't be tuned per class for the micro average: pass average='macro' or per_class=False")
-        self.p,self.y,self.metric,self.per_class,self.average,self.pooled = p,y,metric,per_class,average,pooled
+    def __init__(self, p, y, metric, average, pooled):
+        if average=='micro' and not pooled.all(): raise ValueError("a function can't be tuned per class for the micro average: pass average='macro' or per_class=False")
+        self.p,self.y,self.metric,self.average,self.pooled = p,y,metric,average,pooled
 
     def _each(self, y, d): return np.array([self.metric(y[:,k], d[:,k]) for k in range(y.shape[1])], dtype=float)
-    def _total(self, y, d): return float(self._each(y, d).mean() if self.average=='macro' else self.metric(y, d))
 
     def __call__(self, keep=slice(None)):
-        p,y,c = self.p[keep],self.y[keep],self.y.shape[1]
-        s = np.stack([self._each(y, p>t) if self.per_class else np.full(c, self._total(y, p>t)) for t in progress_bar(self.at, leave=False)])
-        if self.per_class and self.pooled.any(): s[:,self.pooled] = np.array([self.metric(y.ravel(), (p>t).ravel()) for t in self.at])[:,None]
+        p,y = self.p[keep],self.y[keep]
+        of = self._each if self.average=='macro' else lambda y,d: np.full(y.shape[1], float(self.metric(y, d)))
+        s = np.stack([of(y, p>t) for t in progress_bar(self.at, leave=False)])
+        s[:,self.pooled] = s.mean(1, keepdims=True)
         return np.array([self._centre(o >= o.max() - 1e-12) for o in s.T])
 
     def _centre(self, best): # of the longest run
@@ -96,14 +97,15 @@ class _Grid:
         return self.at[(starts[i] + ends[i] - 1)//2]
 
     def score(self, d):
-        each = self._each(self.y, d) if self.average=='macro' else np.full(d.shape[1], np.nan)
-        return each,self._total(self.y, d)
+        if self.average=='micro': return np.full(d.shape[1], np.nan),float(self.metric(self.y, d))
+        each = self._each(self.y, d)
+        return each,each.mean()
 
     def broken(self, d): return np.zeros(d.shape[1], bool)
     def bootstrap(self, n, rng): return [np.full(self.y.shape[1], np.nan)]
     def curves(self, at): return None if self.average=='micro' else np.stack([self._each(self.y, self.p>t) for t in at])
 
-# %% ../nbs/07_thresholds.ipynb #428778e8
+# %% ../nbs/07_thresholds.ipynb #0b6d2e79
 def tune_thresholds(
     probs, # Probabilities `[n,c]`, 0…1, tensor or array, as `learn.get_preds` gives them; `[n]` for one class
     targs, # What is true, 0 or 1, same shape
@@ -114,7 +116,7 @@ def tune_thresholds(
     min_recall:float=None, # Limit: the share of positives to find, 0…1. Limits hold for each threshold, on the data it is tuned on
     min_precision:float=None, # Limit: the share of predictions to be right, 0…1
     max_false_alarms:float=None, # Limit: the share of negatives that may be predicted, 0…1
-    min_pos:int=10, # Classes with fewer positives are given the pooled threshold; from fewer, a tuned one is mostly luck. 0: never
+    min_pos:int=10, # Classes with fewer positives are given the pooled threshold, the best single one for all classes; with fewer, the score of a threshold of their own is mostly luck. 0: never
     folds:int=5, # Folds of the cross-validated score; 0: none
     n_boot:int=100, # Bootstrap draws for the intervals; 0: none
     seed:int=0, # Seed of folds and bootstrap
@@ -125,8 +127,8 @@ def tune_thresholds(
     limits = {k:v for k,v in dict(min_recall=min_recall, min_precision=min_precision, max_false_alarms=max_false_alarms).items() if v is not None}
     if callable(metric) and limits: raise ValueError(f"{[*limits][0]} needs a metric by name; inside a function, return -inf where a limit is broken")
     rare = (y.sum(0) < min_pos) & per_class
-    pooled = rare | (not per_class and average=='micro')
-    search = _Grid(p, y, metric, per_class, average, pooled) if callable(metric) else _Exact(p, y, Goal(metric, **limits), per_class, average, pooled)
+    pooled = rare | (not per_class)
+    search = _Grid(p, y, metric, average, pooled) if callable(metric) else _Exact(p, y, Goal(metric, **limits), average, pooled)
     values = search()
     _warn(search, vocab, values, p > values, y.sum(0), rare, limits, min_pos)
     rng,held = np.random.default_rng(seed),np.empty_like(y)
@@ -141,7 +143,7 @@ def tune_thresholds(
     return Thresholds(table.assign(metric=name, average=average, total=total, cv_total=cv_total),
                       None if curves is None else pd.DataFrame(curves, index=at, columns=vocab))
 
-# %% ../nbs/07_thresholds.ipynb #7966bcd2
+# %% ../nbs/07_thresholds.ipynb #13cce00c
 def _warn(search, vocab, values, d, positives, rare, limits, min_pos):
     def some(mask): return ', '.join(f'{vocab[k]!r} ({positives[k]})' for k in np.flatnonzero(mask)[:5]) + (' …' if mask.sum()>5 else '')
     broken = search.broken(d)
@@ -151,7 +153,7 @@ def _warn(search, vocab, values, d, positives, rare, limits, min_pos):
     never = (positives > 0) & ~d.any(0)
     if never.any(): warnings.warn(f"{never.sum()} of {len(vocab)} classes are never predicted: {some(never)}", stacklevel=3)
 
-# %% ../nbs/07_thresholds.ipynb #1ac973d7
+# %% ../nbs/07_thresholds.ipynb #55a2e364
 def tune_abstention(
     probs, # Probabilities `[n,c]`, tensor or array
     targs, # Right class of each image `[n]`, −1 for an image of none of the classes
