@@ -39,9 +39,9 @@ class ItemDL(DataLoader):
                          persistent_workers=fake.persistent_workers, pin_memory_device=fake.pin_memory_device)
         random.setstate(state)   # a new DataLoader draws a seed, which this one has no use for
 
-    def do_item(self, s):
-        item = self.dl.do_item(s)
-        return None if item is None else (s,item)
+    def create_batches(self, samps):
+        items = ((s,self.dl.do_item(s)) for s in samps)
+        for b in self.chunkify(o for o in items if o[1] is not None): yield self.do_batch(b)
 
     def do_batch(self, b):
         idxs,items = zip(*b)
@@ -66,7 +66,10 @@ class ItemDL(DataLoader):
 
     def randomize(self): self.dl.randomize()
     def wif(self): self.dl.wif()
-    def before_iter(self): self.dl.before_iter()
+    def before_iter(self):
+        self.it = None   # deleted at the end of an epoch
+        self.dl.before_iter()
+
     def after_iter(self): self.dl.after_iter()
     def chunkify(self, b): return self.dl.chunkify(b)
     def new(self, *args, **kwargs): return self.dl.new(*args, **kwargs)
@@ -113,22 +116,25 @@ class ItemCallback(Callback):
 
 # %% ../nbs/00_items.ipynb #item0061
 def _names_of(files, path):
-    "Ways in which `files` may be called: {what: names}; base names only where they tell the files apart"
-    full = [Path(o).as_posix() for o in files]
+    "Ways in which `files` may be called, as (what, names); base names only where they tell the files apart"
+    full = [o.as_posix() if isinstance(o, Path) else o for o in files]
+    yield 'path', full
     base = Path(path).as_posix().rstrip('/') + '/'
-    ways = {'path': full, f'path below {base}': [o.removeprefix(base) for o in full], 'file name': [Path(o).name for o in full]}
-    return {k:v for k,v in ways.items() if len(set(v))==len(set(full))}
+    yield f'path below {base}', [o.removeprefix(base) for o in full]
+    last = [o.rsplit('/',1)[-1] for o in full]
+    if len(set(last))==len(set(full)): yield 'file name', last
 
 def _keys(items, path):
-    "Ways in which a table may be indexed for `items`: {what: keys}, the likeliest first"
+    "Ways in which a table may be indexed for `items`, as (what, keys), the likeliest first"
     if isinstance(items, pd.DataFrame):
-        ways,n = {'the index of your DataFrame': list(items.index)}, items.index.nunique()
+        yield 'the index of your DataFrame', list(items.index)
+        n = items.index.nunique()
         for c in items:
-            if not items[c].map(lambda o: isinstance(o,(str,Path))).all() or items[c].nunique() < n: continue
-            ways.update({f'{k} in column {c!r}': v for k,v in _names_of(items[c], path).items()})
-        return ways
+            if items[c].nunique() >= n and all(isinstance(o, (str,Path)) for o in items[c]):
+                for what,names in _names_of(items[c], path): yield f'{what} in column {c!r}', names
+        return
     items = [o[0] if isinstance(o, tuple) and o else o for o in items]
-    return _names_of(items, path) if items and all(isinstance(o,(str,Path)) for o in items) else {}
+    if items and all(isinstance(o, (str,Path)) for o in items): yield from _names_of(items, path)
 
 # %% ../nbs/00_items.ipynb #item0062
 def _rows_of(values, dls, name):
@@ -139,17 +145,18 @@ def _rows_of(values, dls, name):
         raise ValueError(f"{len(twice)} images have more than one {name}, first: {twice[0]}; keep one each, "
                          f"for example with .groupby(level=0).mean()")
     items = getattr(dls.train_ds, 'items', None)
-    ways = {} if items is None or callable(items) else _keys(items, dls.path)
+    best,ways = None,[]
+    for what,keys in ([] if items is None or callable(items) else _keys(items, dls.path)):
+        rows = index.get_indexer(pd.Index(keys, dtype=object))
+        missing = np.flatnonzero(rows<0)
+        if not len(missing): return rows,keys
+        ways.append(what)
+        if best is None or len(missing) < len(best[0]): best = missing,keys
     if not ways: raise TypeError(f"the items of {type(dls.train_ds).__name__} have no names to find each {name} by; pass an array "
                                  f"with one {name} for each of the {len(dls.train_ds)} training images, in their order")
-    found = {what: index.get_indexer(pd.Index(keys, dtype=object)) for what,keys in ways.items()}
-    what = min(found, key=lambda o: (found[o]<0).sum())
-    missing = np.flatnonzero(found[what]<0)
-    if len(missing):
-        have = f"yours is indexed like {index.tolist()[0]!r}" if len(index) else "yours is empty"
-        raise ValueError(f"{len(missing)} of {len(dls.train_ds)} training images have no {name}, first: {ways[what][missing[0]]}; "
-                         f"pass a Series or DataFrame indexed by {', or by '.join(ways)} ({have})")
-    return found[what], ways[what]
+    have = f"yours is indexed like {index.tolist()[0]!r}" if len(index) else "yours is empty"
+    raise ValueError(f"{len(best[0])} of {len(dls.train_ds)} training images have no {name}, first: {best[1][best[0][0]]}; "
+                     f"pass a Series or DataFrame indexed by {', or by '.join(ways)} ({have})")
 
 # %% ../nbs/00_items.ipynb #item0063
 def align(
