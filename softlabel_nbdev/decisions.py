@@ -135,7 +135,7 @@ def _has_thresh(metric):
     if isinstance(metric, AvgMetric): return 'thresh' in inspect.signature(metric.func).parameters
     return getattr(metric, 'thresh', None) is not None
 
-# %% ../nbs/07c_decisions.ipynb #de4f905a
+# %% ../nbs/07c_decisions.ipynb #1a38d5c8
 @patch
 def use_thresholds(self:Learner,
     thresholds:Thresholds, # Tuned on predictions of this `Learner`; its classes may be in any order
@@ -143,9 +143,9 @@ def use_thresholds(self:Learner,
     "Decide with `thresholds` from now on: in `predict`, `show_results`, `get_preds(with_decoded=True)`, the metrics, and after `export`."
     if not hasattr(self.loss_func, 'activation') or inspect.isroutine(self.loss_func):
         raise TypeError(f"{self.loss_func} has no `activation`, so its predictions are not probabilities; use a loss such as BCEWithLogitsLossFlat()")
-    if getattr(self.loss_func, 'y_int', False):
-        raise TypeError(f"{self.loss_func} is for one label per image, where the most probable class is taken; see tune_abstention for 'none of these'")
     thresholds = thresholds.reorder(self.dls.vocab)
+    if self.loss_func.decodes(torch.zeros(1, len(thresholds.values))).ndim < 2:
+        raise TypeError(f"{self.loss_func} is for one label per image, where the most probable class is taken; see tune_abstention for 'none of these'")
     self.loss_func = copy(self.loss_func)
     self.loss_func.decodes = thresholds.apply
     self.metrics = [ThresholdedMetric(m) if _has_thresh(m) else m for m in self.metrics]
