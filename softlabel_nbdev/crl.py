@@ -218,7 +218,7 @@ def rectification(self:ClassRectificationLoss,
         part = _shares(self.comparison, self.margin, *_mine_instance(features, own, at, usable, self.k), at % problems, problems, 0, 2)
     return share.index_add(0, at, part.to(share.dtype)).view(n, problems)
 
-# %% ../nbs/06_crl.ipynb #crl2103b063
+# %% ../nbs/06_crl.ipynb #crl2103b062
 class HookFeatures(Callback):
     "Hands what `layer` puts out to a loss that mines by 'instance', batch by batch, with fastai's `hook_output`."
     def __init__(self,
@@ -232,7 +232,7 @@ class HookFeatures(Callback):
     def after_batch(self): (self.loss or self.learn.loss_func).features = None
     after_cancel_batch = after_batch
 
-# %% ../nbs/06_crl.ipynb #crla5c7f066
+# %% ../nbs/06_crl.ipynb #crla5c7f067
 def plot_mining(
     learn:Learner, # Trained or not, with a `ClassRectificationLoss`
     k:int=3, # Pictures of each kind
