@@ -9,14 +9,14 @@ __all__ = ['MatrixCrossEntropy', 'HierarchicalCrossEntropy', 'ExpectedCost', 'Co
            'fit_temperature', 'AverageCost', 'MistakeSeverity', 'GroupAccuracy', 'confusion_by_group', 'class_paths',
            'check_cost', 'cost_matrix', 'soft_targets', 'plot_matrix', 'tree_levels']
 
-# %% ../nbs/04_hierarchy.ipynb #fe06963f
+# %% ../nbs/04_hierarchy.ipynb #0325c1b1
 from fastai.vision.all import *
 from scipy.optimize import minimize_scalar
 from .groups import *
 from .groups import _some, _check_names
 _all_ = ['class_paths', 'check_cost', 'cost_matrix', 'soft_targets', 'plot_matrix', 'tree_levels']
 
-# %% ../nbs/04_hierarchy.ipynb #8a3edf75
+# %% ../nbs/04_hierarchy.ipynb #156b6db1
 class _ClassLoss(nn.Module):
     "Base of the losses: `per_image` gives `[bs]`, from class indices `[bs]` or probabilities `[bs,c]`."
     y_int = True
@@ -38,7 +38,7 @@ def _rows(table, targ):
     table = table.to(targ.device)
     return table.index_select(0, targ) if targ.ndim == 1 else targ @ table
 
-# %% ../nbs/04_hierarchy.ipynb #8a08dbd8
+# %% ../nbs/04_hierarchy.ipynb #71ccf3ad
 class MatrixCrossEntropy(_ClassLoss):
     "Cross entropy against the true class's row of soft labels (Bertinetto et al. 2020, section 3.2)."
     def __init__(self,
@@ -54,7 +54,7 @@ class MatrixCrossEntropy(_ClassLoss):
         self.register_buffer('rows', _table(rows))
     def per_image(self, inp, targ): return F.cross_entropy(inp, _rows(self.rows, targ), reduction='none')
 
-# %% ../nbs/04_hierarchy.ipynb #58eaaa92
+# %% ../nbs/04_hierarchy.ipynb #96998390
 class _KnownGradient(torch.autograd.Function):
     "`loss` `[bs]`, whose derivative with respect to `inp` `[bs,c]` is `grad`."
     @staticmethod
@@ -69,7 +69,7 @@ def _softmax_lse(inp):
     p = F.softmax(inp, dim=-1)
     return p, inp.amax(-1) - p.amax(-1).log()
 
-# %% ../nbs/04_hierarchy.ipynb #12629e7a
+# %% ../nbs/04_hierarchy.ipynb #19e97353
 class HierarchicalCrossEntropy(_ClassLoss):
     "Cross entropy along the path, each step down weighing less (HXE, Bertinetto et al. 2020, section 3.1, equations 1–4)."
     def __init__(self,
@@ -94,7 +94,7 @@ class HierarchicalCrossEntropy(_ClassLoss):
         if self.weight.device != inp.device: self.to(inp.device)
         return self._soft(inp, targ) if targ.ndim > 1 else self._hard(inp, targ)
 
-# %% ../nbs/04_hierarchy.ipynb #462c1ad6
+# %% ../nbs/04_hierarchy.ipynb #25dd8f4f
 @patch
 def _hard(self:HierarchicalCrossEntropy, inp, targ):
     with torch.no_grad():
@@ -118,7 +118,7 @@ def _soft(self:HierarchicalCrossEntropy, inp, targ):
         loss = loss - weight*(within.log() + largest)
     return (targ*loss).sum(-1)
 
-# %% ../nbs/04_hierarchy.ipynb #f020d626
+# %% ../nbs/04_hierarchy.ipynb #0adc43d8
 class ExpectedCost(_ClassLoss):
     "Cross entropy plus `weight` times the expected cost of the predicted probabilities."
     def __init__(self,
@@ -140,7 +140,7 @@ class ExpectedCost(_ClassLoss):
             grad.scatter_add_(1, targ, -torch.ones_like(expected))
         return _KnownGradient.apply(inp, loss, grad)
 
-# %% ../nbs/04_hierarchy.ipynb #3416f41f
+# %% ../nbs/04_hierarchy.ipynb #92f9f9f0
 class CostWeightedLoss(_ClassLoss):
     "Each image's loss times the cost of the class predicted for it (1 where the prediction is right)."
     def __init__(self,
@@ -159,7 +159,7 @@ class CostWeightedLoss(_ClassLoss):
         if targ.ndim == 1: return loss.as_subclass(Tensor)*self.factor.to(targ.device)[targ, pred]
         return loss.as_subclass(Tensor)*_rows(self.factor, targ).gather(1, pred[:,None])[:,0]
 
-# %% ../nbs/04_hierarchy.ipynb #5e48a0a4
+# %% ../nbs/04_hierarchy.ipynb #19689065
 def least_cost(
     probs:Tensor, # Class probabilities `[bs,c]`, or `[c]`
     cost, # From `cost_matrix`, in the order of the vocab; row: truth, column: prediction
@@ -169,7 +169,7 @@ def least_cost(
     if probs.shape[-1] != len(cost): raise ValueError(f"probs has {probs.shape[-1]} columns and cost {len(cost)} classes; make both from the same vocab")
     return (probs.as_subclass(Tensor).float() @ cost).argmin(-1)
 
-# %% ../nbs/04_hierarchy.ipynb #95bb0991
+# %% ../nbs/04_hierarchy.ipynb #6001ee48
 class LeastCost(nn.Module):
     "The loss `base`, unchanged, with the class of least expected cost as its decision."
     y_int = True
@@ -190,7 +190,7 @@ class LeastCost(nn.Module):
     def activation(self, out): return getattr(self.base, 'activation', partial(F.softmax, dim=-1))(out/self.temperature)
     def decodes(self, out): return least_cost(out, self.cost)
 
-# %% ../nbs/04_hierarchy.ipynb #76711eb3
+# %% ../nbs/04_hierarchy.ipynb #6e0a2b71
 def fit_temperature(
     probs:Tensor, # Probabilities `[n,c]` of validation images, from `learn.get_preds()`
     targs:Tensor, # Their classes `[n]`
@@ -200,7 +200,7 @@ def fit_temperature(
     def nll(log_t): return F.cross_entropy(logp/np.exp(log_t), targs).item()
     return float(np.exp(minimize_scalar(nll, bounds=(-4,4), method='bounded').x))
 
-# %% ../nbs/04_hierarchy.ipynb #0ce7f4ca
+# %% ../nbs/04_hierarchy.ipynb #8d0982d5
 class _DecisionMetric(Metric):
     "Base of the metrics: what the loss function decides, against the truth."
     def __init__(self,
@@ -218,7 +218,7 @@ class _DecisionMetric(Metric):
     @property
     def value(self): return self.score(torch.cat(self.preds), torch.cat(self.targs)) if self.preds else None
 
-# %% ../nbs/04_hierarchy.ipynb #79aed9f4
+# %% ../nbs/04_hierarchy.ipynb #b280011e
 class AverageCost(_DecisionMetric):
     "Mean cost over all images: what the classifier's decisions cost. `cost`: from `cost_matrix`, or groups."
     def score(self, preds, targs): return _table(self.table)[targs, preds].mean()
@@ -233,7 +233,7 @@ class GroupAccuracy(_DecisionMetric):
         ids = tensor([*tree_levels(self.table), np.arange(len(self.table))][0])
         return (ids[preds] == ids[targs]).float().mean()
 
-# %% ../nbs/04_hierarchy.ipynb #d95e11be
+# %% ../nbs/04_hierarchy.ipynb #f20079e5
 def confusion_by_group(
     learn:Learner, # Trained `Learner`
     groups=None, # Cost matrix of a tree, or groups in any form that `class_paths` reads; default: those of the learner's first metric that has them
