@@ -12,6 +12,9 @@ from .items import *
 from .anatomy import *
 from .losses import *
 from .weights import *
+from .hierarchy import *
+from .crossfold import *
+from .issues import *
 from .crl import *
 from .thresholds import *
 
