@@ -31,7 +31,7 @@ def grid(p, y): return np.mean(np.max([f1_score(y, p>t, average=None) for t in n
 def row(what, n, c, seconds, macro_f1):
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss/2**20
     print(f'{what:60} {n:>9,} x {c:<4} {seconds:8.2f} s   macro F1 {macro_f1:.5f}   peak memory so far {peak:.1f} GB')
-    return dict(what=what, images=n, classes=c, seconds=round(seconds, 3), macro_f1=round(macro_f1, 6), peak_gb=round(peak, 2))
+    return dict(what=what, images=n, classes=c, seconds=round(seconds, 2), macro_f1=round(macro_f1, 6), peak_gb=round(peak, 1))
 
 if __name__=='__main__':
     warnings.simplefilter('ignore')
