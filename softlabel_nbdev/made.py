@@ -33,10 +33,10 @@ PARTS = ['', 'Chapters', 'Foundations', 'Development']
 
 def part(
     fn, # A notebook
-) -> str: # One of `PARTS`; the index stands before them all
+) -> str: # One of `PARTS`; index and reference stand before them all
     "The part of the course that a notebook belongs to, by its number."
     n = int('0' + re.match(r'\d*', Path(fn).name)[0])
-    return '' if Path(fn).stem == 'index' else 'Development' if n >= 90 else 'Chapters' if n else 'Foundations'
+    return '' if Path(fn).stem in ('index', 'reference') else 'Development' if n >= 90 else 'Chapters' if n else 'Foundations'
 
 def notebooks(
     root='.', # The project's folder
@@ -99,6 +99,7 @@ def sync(
     "Write everything that repeats settings.ini or is made from the notebooks."
     from nbdev.config import set_version
     from nbdev.doclinks import nbdev_export as export # a cell that calls it by its own name is left out by nbdev-test
+    from softlabel_nbdev.names import reference # which needs this module
     cfg, root, q = settings(root), Path(root), json.dumps
     lib, user = cfg['lib_name'], cfg['user']
     def lines(sep, **kw): return {rf'^( *){k}{sep}.*': f'{k}{sep}{v}' for k, v in kw.items()}
@@ -110,11 +111,12 @@ def sync(
         rewrite(fn, {rf'(?<=github\.com/)[\w.-]+(?=/{lib}\b)': user, rf'(?<=google\.com/github/)[\w.-]+(?=/{lib}\b)': user,
                      rf'(?<=https://)[\w-]+(?=\.github\.io/{lib}\b)': user})
     set_version(root/lib, cfg['version'])
-    for fn, text in {'nbs/sidebar.yml': sidebar(root), 'README.md': readme(root)}.items():
-        if not (root/fn).exists() or (root/fn).read_text(encoding='utf-8') != text: (root/fn).write_text(text, encoding='utf-8')
     with working_directory(root), patch.dict(os.environ):
         os.environ.pop('IN_TEST', None) # with it set, as in a test, nbdev would export nothing
         export()
+    for fn, text in {'nbs/reference.ipynb': reference, 'nbs/sidebar.yml': sidebar, 'README.md': readme}.items():
+        new = text(root)
+        if not (root/fn).exists() or (root/fn).read_text(encoding='utf-8') != new: (root/fn).write_text(new, encoding='utf-8')
 
 # %% ../nbs/91_made.ipynb #aedb29c7
 def copy_project(
@@ -159,6 +161,6 @@ def small_project(
     (dest/'small/__init__.py').touch()
     def save(name, md, *code): write_nb(new_nb([mk_cell(md, 'markdown')] + [mk_cell(c) for c in code]), dest/f'nbs/{name}.ipynb')
     save('index', '# Small\n\n> A project\n\nSee [the chapter](01_one.ipynb).')
-    save('01_one', '# One\n\n> A chapter', '#| default_exp all', '#| export\ndef double(x): return 2*x', chapter)
+    save('01_one', '# One\n\n> A chapter', '#| default_exp all', '#| export\ndef double(\n    x, # A number\n):\n    "Twice the number."\n    return 2*x', chapter)
     sync(dest)
     return dest
