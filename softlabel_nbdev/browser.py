@@ -7,14 +7,14 @@ Docs: https://OWNER.github.io/softlabel_nbdev/browser.html.md"""
 # %% auto #0
 __all__ = ['NO_CHROMIUM', 'FLAGS', 'WIDTHS', 'TOO_WIDE', 'MUTE', 'COPY', 'SEARCH', 'chromium', 'Browser', 'serve', 'look']
 
-# %% ../nbs/93_browser.ipynb #28fc27ed
+# %% ../nbs/93_browser.ipynb #828e5e77
 import functools, http.server, json, os, select, shutil, tempfile, threading
 from contextlib import contextmanager
 from pathlib import Path
 
 from fastcore.basics import patch
 
-# %% ../nbs/93_browser.ipynb #024e775c
+# %% ../nbs/93_browser.ipynb #33ddde56
 NO_CHROMIUM = 'The pages were not opened: there is no Chromium or Chrome on the PATH (on Debian, apt-get install chromium).'
 
 def chromium(): # → Path of the browser; None where there is none
@@ -24,7 +24,7 @@ def chromium(): # → Path of the browser; None where there is none
 FLAGS = ('--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-component-update '
          '--disable-sync --disable-dev-shm-usage --remote-debugging-pipe').split() + ['--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1']
 
-# %% ../nbs/93_browser.ipynb #5dc0b204
+# %% ../nbs/93_browser.ipynb #18d07124
 class Browser:
     "A headless Chromium with one tab and an empty profile, which can reach this machine and nothing else."
     def __init__(self, timeout=60): # timeout: seconds that an answer may take
@@ -46,7 +46,7 @@ class Browser:
         os.waitpid(self.pid, 0)
         shutil.rmtree(self.profile, ignore_errors=True)
 
-# %% ../nbs/93_browser.ipynb #8dd490cb
+# %% ../nbs/93_browser.ipynb #5442ffc6
 @patch
 def read(self:Browser):
     "The next message."
@@ -80,7 +80,7 @@ def js(self:Browser,
     if 'exceptionDetails' in res: raise RuntimeError(f"{code[:80]}: {res['exceptionDetails'].get('exception', {}).get('description', '')}")
     return res['result'].get('value')
 
-# %% ../nbs/93_browser.ipynb #69d346c5
+# %% ../nbs/93_browser.ipynb #aec01390
 @patch
 def size(self:Browser,
     width, # In CSS pixels
@@ -113,7 +113,7 @@ def complaints(self:Browser,
         if kind == 'Network.requestWillBeSent' and not p['request']['url'].startswith((base, 'data:', 'blob:')): said.append(f"asks the network for {p['request']['url']}")
     return said
 
-# %% ../nbs/93_browser.ipynb #fe6fd1b3
+# %% ../nbs/93_browser.ipynb #8c0a80df
 WIDTHS = 1200, 390
 
 TOO_WIDE = '''(() => { const d = document.documentElement, w = d.clientWidth
@@ -136,13 +136,13 @@ SEARCH = '''(async word => { const toggle = document.querySelector('.navbar-togg
   if (!box() && toggle) { toggle.click(); await new Promise(r => setTimeout(r, 500)) }
   const input = box()
   if (!input) return null
+  document.querySelectorAll('.search-result').forEach(e => e.remove())
   input.focus(); input.value = word; input.dispatchEvent(new Event('input', {bubbles: true}))
   let hits = []
   for (let i = 0; i < 40 && !hits.length; i++) { await new Promise(r => setTimeout(r, 50)); hits = [...document.querySelectorAll('.search-result, .aa-Item a')] }
-  input.value = ''; input.dispatchEvent(new Event('input', {bubbles: true}))
   return hits.map(a => new URL(a.href).pathname.split('/').pop()) })'''
 
-# %% ../nbs/93_browser.ipynb #678271c5
+# %% ../nbs/93_browser.ipynb #1d06a4a9
 @contextmanager
 def serve(
     folder, # What to serve
