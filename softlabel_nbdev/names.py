@@ -7,7 +7,7 @@ Docs: https://OWNER.github.io/softlabel_nbdev/names.html.md"""
 # %% auto #0
 __all__ = ['module_of', 'public', 'summaries', 'reference', 'first_names', 'undocumented']
 
-# %% ../nbs/94_names.ipynb #db76cc27
+# %% ../nbs/94_names.ipynb #aaed4adc
 import ast, importlib, inspect, json, re, runpy
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from fastcore.docments import docments
 from fastcore.nbio import read_nb
 from .made import notebooks, part, settings, title
 
-# %% ../nbs/94_names.ipynb #ce85fd85
+# %% ../nbs/94_names.ipynb #912400a6
 def module_of(
     fn, # A notebook
 ) -> str: # Empty where it exports nothing
@@ -36,7 +36,7 @@ def public(
         if own and part(fn) != 'Development': res[fn] = own
     return res
 
-# %% ../nbs/94_names.ipynb #a2af5638
+# %% ../nbs/94_names.ipynb #2b18667c
 def summaries(
     path, # A Python file
 ) -> dict: # Name → first line of its docstring
@@ -54,7 +54,7 @@ def reference(
 ) -> str: # The text of nbs/reference.ipynb
     "A notebook that lists every public name by what it is for."
     lib = settings(root)['lib_name']
-    texts = ['# Reference\n\n> Every public name, by the question that it answers\n\n'
+    texts = ['# Reference\n\n> Every public name, by the question that it answers',
              'Written from the library by `make sync`: the pages in the order of the course, each with its question, its module and what the module offers.']
     for fn, names in public(root).items():
         says = summaries(Path(root)/lib/f'{module_of(fn)}.py')
@@ -65,7 +65,7 @@ def reference(
     meta = dict(kernelspec=dict(display_name='python3', language='python', name='python3'))
     return json.dumps(dict(cells=cells, metadata=meta, nbformat=4, nbformat_minor=5), indent=1, ensure_ascii=False, sort_keys=True) + '\n'
 
-# %% ../nbs/94_names.ipynb #3cba2561
+# %% ../nbs/94_names.ipynb #275355ba
 def first_names(
     root='.', # The project's folder
 ) -> dict: # Name → the page that documents it
@@ -76,7 +76,7 @@ def first_names(
         res[name] = names[name].split('#')[0]
     return res
 
-# %% ../nbs/94_names.ipynb #649c813e
+# %% ../nbs/94_names.ipynb #e8b23bfa
 def undocumented(
     root='.', # The project's folder; its package has to be importable
 ) -> list: # A line each
