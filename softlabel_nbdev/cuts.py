@@ -139,7 +139,8 @@ def best_one(
 
 # %% ../nbs/07b_cuts.ipynb #8ebbd6f2
 def hull(
-    q, tp, # Images and positives above each cut, rising
+    q, # Images above each cut, rising
+    tp, # Positives among them
 ): # Positions of the corners, from the lowest q to the highest, and the slopes of the edges between them
     "The upper convex hull of the points (`q`, `tp`)."
     dq,dtp = np.diff(q),np.diff(tp)

@@ -173,7 +173,10 @@ class HardTargets(Metric):
 class HardLearner(GetAttr):
     "A `Learner` as a metric sees it, with another target."
     _default = 'learn'
-    def __init__(self, learn, y): self.learn,self.y,self.yb = learn,y,(y,)
+    def __init__(self,
+        learn, # The `Learner`
+        y, # The target that its metrics shall see
+    ): self.learn,self.y,self.yb = learn,y,(y,)
 
 # %% ../nbs/02_bce_vs_ce.ipynb #00000046
 def loss_for(
