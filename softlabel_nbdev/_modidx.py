@@ -537,5 +537,6 @@ d = { 'settings': { 'branch': 'main',
                                                                                                 'softlabel_nbdev/weights.py'),
                                          'softlabel_nbdev.weights.ImageWeights.weighted_loss': ( 'weights.html#imageweights.weighted_loss',
                                                                                                  'softlabel_nbdev/weights.py'),
-                                         'softlabel_nbdev.weights._counted': ('weights.html#_counted', 'softlabel_nbdev/weights.py'),
+                                         'softlabel_nbdev.weights._divisor': ('weights.html#_divisor', 'softlabel_nbdev/weights.py'),
+                                         'softlabel_nbdev.weights._losses': ('weights.html#_losses', 'softlabel_nbdev/weights.py'),
                                          'softlabel_nbdev.weights._table': ('weights.html#_table', 'softlabel_nbdev/weights.py')}}}

@@ -64,13 +64,15 @@ def _code(votes, vocab):
     voted = lists | ~pd.isna(np.where(lists, 0, cells)).astype(bool)
     if lists.any():
         if (voted & ~lists).any():
-            raise ValueError(f"{(voted & ~lists).sum()} votes are single labels and others are lists, first: {cells[voted & ~lists][0]!r}; make all of them lists")
+            raise ValueError(f"{(voted & ~lists).sum()} votes are single labels and others are lists, first: "
+                             f"{cells[voted & ~lists][0]!r}; make all of them lists")
         vocab = _vocab_of([l for o in cells[lists] for l in o], vocab)
-        return np.array([[[int(l in o) for l in vocab] if v else [-1]*len(vocab) for o,v in zip(*row)] for row in zip(cells,lists)]
-                       ).reshape(*cells.shape,-1), list(votes.columns), vocab
+        codes = [[[int(l in o) for l in vocab] if v else [-1]*len(vocab) for o,v in zip(*row)] for row in zip(cells,lists)]
+        return np.array(codes).reshape(*cells.shape,-1), list(votes.columns), vocab
     vocab = _vocab_of(cells[voted], vocab)
     number = {o:i for i,o in enumerate(vocab)}
-    return np.array([[number[o] if v else -1 for o,v in zip(*row)] for row in zip(cells,voted)], dtype=int).reshape(cells.shape), list(votes.columns), vocab
+    codes = [[number[o] if v else -1 for o,v in zip(*row)] for row in zip(cells,voted)]
+    return np.array(codes, dtype=int).reshape(cells.shape), list(votes.columns), vocab
 
 # %% ../nbs/03b_votes.ipynb #vote0011
 def _majority(v, k):

@@ -18,13 +18,16 @@ from .votes import *
 _all_ = ['consensus','plot_votes']
 
 # %% ../nbs/03_weights.ipynb #wght0016
-def _counted(loss_func, targs):
-    "What PyTorch's cross entropy divides its sum by, if not by the number of images: class weights, and targets left out"
+def _losses(loss_func, pred, targs):
+    "The losses of a batch before any mean, `[n]` or `[n,c]`"
+    return (getattr(loss_func, 'elementwise', None) or partial(unreduced_loss, loss_func))(pred, targs)
+
+def _divisor(loss_func, pred, targs, losses):
+    "What `loss_func` divides the sum of its losses by: their number, unless it has class weights or leaves targets out"
     f = loss_func.func if isinstance(loss_func, BaseLoss) else loss_func
-    if not isinstance(f, (nn.CrossEntropyLoss,nn.NLLLoss)) or targs.is_floating_point(): return None
-    if f.weight is None and f.ignore_index < 0: return None
-    keep = targs != f.ignore_index
-    return keep.sum() if f.weight is None else f.weight[targs[keep]].sum()
+    if getattr(f,'weight',None) is None and getattr(f,'ignore',None) is None and getattr(f,'ignore_index',-100) < 0: return losses.numel()
+    same = torch.zeros_like(pred)        # at equal logits it doesn't depend on the model
+    with torch.no_grad(): return _losses(loss_func, same, targs).sum() / loss_func(same, targs)
 
 def _table(weights, dls, normalize):
     "The weights of the training images on the device of `dls`, with mean 1 if `normalize`"
@@ -69,16 +72,15 @@ class ImageWeights(ItemCallback):
         "Mean of the weighted losses of a training batch"
         loss_func = self.plain_loss
         self.restore_loss()
-        loss,w = unreduced_loss(loss_func, pred, *yb),self.w[self.idx]
-        if w.shape != loss.shape[:w.ndim]:
-            raise ValueError(f"weights {list(w.shape)} don't fit losses {list(loss.shape)} of this batch; weights per label need a loss per "
+        losses,w = _losses(loss_func, pred, *yb),self.w[self.idx]
+        if w.shape != losses.shape[:w.ndim]:
+            raise ValueError(f"weights {list(w.shape)} don't fit losses {list(losses.shape)} of this batch; weights per label need a loss per "
                              "label, such as BCEWithLogitsLossFlat: give one weight per image to others")
-        loss = loss * w.view(*w.shape, *[1]*(loss.ndim-w.ndim))
-        if getattr(loss_func, 'reduction', 'mean')=='sum': return loss.sum()
-        n = _counted(loss_func, *yb)
-        return loss.mean() if n is None else loss.sum()/n
+        total = (losses * w.view(*w.shape, *[1]*(losses.ndim-w.ndim))).sum()
+        if getattr(loss_func, 'reduction', 'mean')=='sum': return total
+        return total/_divisor(loss_func, pred, *yb, losses)
 
-# %% ../nbs/03_weights.ipynb #wght0031
+# %% ../nbs/03_weights.ipynb #wght0032
 class Curriculum(ItemCallback):
     "Trains on the images with a high score first, and lowers the threshold epoch by epoch."
     mixup_ok = True # it chooses images and leaves them as they are
