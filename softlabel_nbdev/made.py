@@ -126,7 +126,7 @@ def copy_project(
     "A copy of what the library and the site are made from."
     root, dest, lib = Path(root), Path(dest), settings(root)['lib_name']
     dest.mkdir(parents=True, exist_ok=True)
-    for f in 'settings.ini setup.py pyproject.toml _quarto.yml README.md LICENSE MANIFEST.in CHANGELOG.md'.split():
+    for f in 'settings.ini setup.py pyproject.toml _quarto.yml README.md LICENSE MANIFEST.in CHANGELOG.md CONTRIBUTING.md'.split():
         if (root/f).exists(): shutil.copy(root/f, dest)
     for d in ('nbs', lib): shutil.copytree(root/d, dest/d, ignore=shutil.ignore_patterns('.*', '__pycache__'))
     return dest
