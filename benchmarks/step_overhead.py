@@ -5,7 +5,7 @@
 trains two networks with each method in turns, so that a busy moment of the machine hits all of them, and writes
 `results/step_overhead.csv`: the median over the rounds of the processor time of a training step, and its median ratio to
 the same without a callback in the same round."""
-import argparse, itertools, time
+import argparse, gc, itertools, time
 from copy import deepcopy
 from pathlib import Path
 from fastai.vision.all import *
@@ -72,8 +72,9 @@ def measure(name, dls, model, rounds, epochs):
                '.loc, cloned sampler': lambda: ForumWay(weights)}
     times = {m: [] for m in methods}
     for r in range(rounds+1):
-        for m, cbs in methods.items():
-            ms = short_fit(dls, model, cbs(), epochs)
+        for m in np.roll(list(methods), r):    # each method is first in its turn
+            gc.collect()                       # the last learner's, not on this one's time
+            ms = short_fit(dls, model, methods[m](), epochs)
             if r: times[m].append(ms)    # the first round warms up
     times = pd.DataFrame(times)
     ratios = times.div(times['none'], axis=0)
