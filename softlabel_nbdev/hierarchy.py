@@ -71,10 +71,10 @@ def _softmax_lse(inp):
 
 # %% ../nbs/04_hierarchy.ipynb #19e97353
 class HierarchicalCrossEntropy(_ClassLoss):
-    "Cross entropy along the path, each step down weighing less (HXE, Bertinetto et al. 2020, section 3.1, equations 1–4)."
+    "Cross entropy along the path, each step down weighing less (HXE, Bertinetto et al. 2020, section 3.1)."
     def __init__(self,
         groups, # `cost_matrix(vocab, groups)`, or groups in any form that `class_paths` reads together with `vocab`
-        alpha:float=.5, # How much less each step down weighs, `exp(-alpha)`; 0 is cross entropy, the paper tries .1 to .6
+        alpha:float=.5, # How much less each step down weighs, `exp(-alpha)`; 0 is cross entropy, the experiments of the paper's released code run .1 to .9
         vocab=None, # `dls.vocab`; not needed with a cost matrix, which knows its classes
         reduction:str='mean', # 'mean', 'sum', or 'none' for one number per image
     ):
