@@ -7,14 +7,14 @@ Docs: https://OWNER.github.io/softlabel_nbdev/browser.html.md"""
 # %% auto #0
 __all__ = ['NO_CHROMIUM', 'FLAGS', 'WIDTHS', 'TOO_WIDE', 'MUTE', 'COPY', 'SEARCH', 'chromium', 'Browser', 'serve', 'look']
 
-# %% ../nbs/93_browser.ipynb #828e5e77
+# %% ../nbs/93_browser.ipynb #a394b79b
 import functools, http.server, json, os, select, shutil, tempfile, threading
 from contextlib import contextmanager
 from pathlib import Path
 
 from fastcore.basics import patch
 
-# %% ../nbs/93_browser.ipynb #33ddde56
+# %% ../nbs/93_browser.ipynb #668eb9d0
 NO_CHROMIUM = 'The pages were not opened: there is no Chromium or Chrome on the PATH (on Debian, apt-get install chromium).'
 
 def chromium(): # → Path of the browser; None where there is none
@@ -24,7 +24,7 @@ def chromium(): # → Path of the browser; None where there is none
 FLAGS = ('--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-component-update '
          '--disable-sync --disable-dev-shm-usage --remote-debugging-pipe').split() + ['--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1']
 
-# %% ../nbs/93_browser.ipynb #18d07124
+# %% ../nbs/93_browser.ipynb #c7ae2514
 class Browser:
     "A headless Chromium with one tab and an empty profile, which can reach this machine and nothing else."
     def __init__(self, timeout=60): # timeout: seconds that an answer may take
@@ -46,7 +46,7 @@ class Browser:
         os.waitpid(self.pid, 0)
         shutil.rmtree(self.profile, ignore_errors=True)
 
-# %% ../nbs/93_browser.ipynb #5442ffc6
+# %% ../nbs/93_browser.ipynb #c093168e
 @patch
 def read(self:Browser):
     "The next message."
@@ -80,7 +80,7 @@ def js(self:Browser,
     if 'exceptionDetails' in res: raise RuntimeError(f"{code[:80]}: {res['exceptionDetails'].get('exception', {}).get('description', '')}")
     return res['result'].get('value')
 
-# %% ../nbs/93_browser.ipynb #aec01390
+# %% ../nbs/93_browser.ipynb #1e956c7d
 @patch
 def size(self:Browser,
     width, # In CSS pixels
@@ -113,13 +113,15 @@ def complaints(self:Browser,
         if kind == 'Network.requestWillBeSent' and not p['request']['url'].startswith((base, 'data:', 'blob:')): said.append(f"asks the network for {p['request']['url']}")
     return said
 
-# %% ../nbs/93_browser.ipynb #8c0a80df
+# %% ../nbs/93_browser.ipynb #17e86d29
 WIDTHS = 1200, 390
 
 TOO_WIDE = '''(() => { const d = document.documentElement, w = d.clientWidth
-  if (d.scrollWidth <= w) return ''
-  const far = [...document.querySelectorAll('main *')].filter(e => e.getBoundingClientRect().right > w + 1)
-  return `scrolls sideways by ${d.scrollWidth - w} pixels: ` + (far.length ? far[0].tagName + '.' + far[0].className : 'outside the text') })()'''
+  const own = e => { for (; e.tagName != 'MAIN'; e = e.parentElement) if (/auto|scroll|hidden/.test(getComputedStyle(e).overflowX)) return true }
+  const far = [...document.querySelectorAll('main *')].filter(e => e.getBoundingClientRect().right > w + 1 && !own(e))
+  const which = far.length ? far[0].tagName.toLowerCase() + ' ' + far[0].textContent.slice(0, 60) : 'something outside the text'
+  if (d.scrollWidth > w) return `scrolls sideways by ${d.scrollWidth - w} pixels, because of ${which}`
+  return far.length ? `cuts off ${which}` : '' })()'''
 
 MUTE = '''[...document.images].filter(i => !i.alt || !i.complete || !i.naturalWidth).map(i => i.src.slice(0, 80))'''
 
@@ -142,7 +144,7 @@ SEARCH = '''(async word => { const toggle = document.querySelector('.navbar-togg
   for (let i = 0; i < 40 && !hits.length; i++) { await new Promise(r => setTimeout(r, 50)); hits = [...document.querySelectorAll('.search-result, .aa-Item a')] }
   return hits.map(a => new URL(a.href).pathname.split('/').pop()) })'''
 
-# %% ../nbs/93_browser.ipynb #1d06a4a9
+# %% ../nbs/93_browser.ipynb #a43c26b0
 @contextmanager
 def serve(
     folder, # What to serve

@@ -57,7 +57,10 @@ def local_math(
 ) -> str: # The page without KaTeX
     "The page with its formulas as MathML, which needs no network."
     from latex2mathml.converter import convert
-    def mathml(m): return convert(html.unescape(m[2]).strip(), display='block' if m[1] == 'display' else 'inline')
+    def mathml(m):
+        tex, display = html.unescape(m[2]).strip(), 'block' if m[1] == 'display' else 'inline'
+        math = convert(tex, display=display)
+        return math if display == 'block' or len(tex) < 40 else f'<span class="long-math">{math}</span>' # styles.css lets it scroll on a narrow screen
     page = re.sub(r'<(link|script)[^>]*/katex@[^>]*>(</script>)?\s*', '', page)
     return re.sub(r'<span class="math (inline|display)">\\[\[(](.*?)\\[\])]</span>', mathml, page, flags=re.S)
 
