@@ -1,0 +1,47 @@
+"""A long tail of breeds, 50 training images of the largest for each of the smallest: plain cross entropy, weights by class, focal
+loss, oversampling, and the class rectification loss, alone and on top of others. The validation images are as published."""
+from photo_features import *
+from softlabel_nbdev.crl import ClassRectificationLoss
+from softlabel_nbdev.data import long_tail
+
+EPOCHS, BETA, ETA = 30, .999, .3
+
+def recalls(learn):
+    "Share of the validation images of each class that is found `[c]`"
+    probs,targs = predict(learn)
+    return torch.stack([(probs[targs==c].argmax(1)==c).float().mean() for c in range(len(learn.dls.vocab))])
+
+def tail_of(df, seed, ratio):
+    "`df` with a long tail of the training images"
+    return df[df.is_valid | df.index.isin(long_tail(df[~df.is_valid].label, ratio, seed).index)]
+
+def class_weights(counts, beta=None):
+    "1/n, or the inverse of the effective number of Cui et al. 2019, with mean 1"
+    w = 1/counts if beta is None else (1-beta)/(1-beta**counts)
+    return w/w.mean()
+
+def run(df, x, seed, choose):
+    "A row for each method: balanced accuracy, recall of the five smallest and of the five largest classes, in %, CPU seconds"
+    df, rows = tail_of(split(df, seed, choose), seed, 50), []
+    vocab, labels = sorted(df.label.unique()), df[~df.is_valid].label
+    counts = torch.tensor(labels.value_counts().reindex(vocab).values).float()
+    small = counts.argsort()[:5]
+    def ce(**kwargs): return CrossEntropyLossFlat(**kwargs)
+    def crl(**kwargs): return ClassRectificationLoss(counts, **{'eta': ETA, **kwargs})
+    balanced = ce(weight=class_weights(counts, BETA).to(x.device))
+    weighted = ce(weight=class_weights(counts).to(x.device))
+    over = (1/counts)[[vocab.index(o) for o in labels]].numpy()
+    setups = {'CE': (ce(), None), 'focal, γ=2': (FocalLossFlat(), None), 'CE weighted by 1/n': (weighted, None),
+              'class-balanced CE': (balanced, None), 'oversampling': (ce(), over), "CRL, the paper's η=.01": (crl(eta=.01), None),
+              f'CRL, η={ETA}': (crl(), None), 'CRL, η=1': (crl(eta=1.), None), 'CRL + 1/n': (crl(base=weighted), None),
+              'CRL + class-balanced': (crl(base=balanced), None), 'CRL + oversampling': (crl(), over)}
+    for method,(loss_func,wgts) in setups.items():
+        start = time.process_time()
+        r = 100*recalls(train(feature_dls(df, x, vocab=vocab, wgts=wgts), seed, EPOCHS, loss_func))
+        rest = torch.ones(len(vocab)).bool()
+        rest[small] = False
+        rows.append(dict(method=method, seed=seed, balanced=r.mean().item(), minority=r[small].mean().item(), smallest=r[small[0]].item(),
+                         majority=r[rest].mean().item(), seconds=time.process_time()-start))
+    return rows
+
+def main(): experiment('crl', run, __doc__, note='balanced accuracy, mean recall of the five smallest, recall of the smallest and mean recall of the five largest classes, in %')
