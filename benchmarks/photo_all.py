@@ -10,7 +10,7 @@ from softlabel_nbdev.data import annotate
 from softlabel_nbdev.hierarchy import AverageCost, LeastCost, cost_matrix
 from softlabel_nbdev.weights import ImageWeights, consensus
 
-EPOCHS, RATIO, ETA = 15, 20, .3
+EPOCHS, RATIO, ETA = 15, 20, .1
 remedies = ['votes','tail','crl','cost']
 
 def run(df, x, seed, choose):

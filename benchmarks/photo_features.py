@@ -3,7 +3,8 @@
 The features are an `.npz` file with `features` [n,d] and `path` [n], from any network and in any order; the labels are the published
 `noisy_imagewoof.csv`. The head is one hidden layer of 512 with dropout .25. All the rest is fastai's and softlabel_nbdev's.
 """
-import argparse, importlib.metadata, os, platform, sys, time
+import argparse, os, platform, time
+import fastai, softlabel_nbdev
 from pathlib import Path
 from fastai.vision.all import *
 from fastai.callback.data import WeightedDL
@@ -74,7 +75,7 @@ def predict(learn):
 
 def save(rows, args, began, note=''):
     "Write `rows` to `results/`, under what is needed to make them again"
-    versions = {'python': platform.python_version(), **{o: importlib.metadata.version(o) for o in ('torch','fastai','softlabel_nbdev')}}
+    versions = dict(python=platform.python_version(), torch=torch.__version__, fastai=fastai.__version__, softlabel_nbdev=softlabel_nbdev.__version__)
     where = f'{torch.cuda.get_device_name()}' if torch.cuda.is_available() else f'CPU, {os.cpu_count()} cores, {torch.get_num_threads()} used'
     df = pd.DataFrame(rows)
     args.out.parent.mkdir(exist_ok=True)

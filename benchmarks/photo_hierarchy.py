@@ -44,4 +44,4 @@ def run(df, x, seed, choose):
             measure(f'{method}, least cost at a temperature', learn, secs)
     return rows
 
-def main(): experiment('hierarchy', run, __doc__, seeds=10, note=f'{PER_CLASS} training images of each breed; costs: 0 right, ½ in the group, 1 outside it; the temperature is fitted on 10 more images of each breed')
+def main(): experiment('hierarchy', run, __doc__, note=f'{PER_CLASS} training images of each breed; costs: 0 right, ½ in the group, 1 outside it; the temperature is fitted on 10 more images of each breed')

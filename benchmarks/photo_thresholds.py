@@ -5,7 +5,7 @@ from sklearn.metrics import f1_score
 from softlabel_nbdev.losses import SoftBCE
 from softlabel_nbdev.thresholds import tune_abstention, tune_thresholds
 
-EPOCHS = 10
+EPOCHS = 8
 
 def score(method, seed, targs, decided):
     "A row of results, in %: F1, `none` images given a name, images whose names are exactly right"
