@@ -26,9 +26,9 @@ def run(df, x, seed, choose):
               **{f'ExpectedCost, weight={w}': ExpectedCost(cost, weight=w) for w in (1,5)},
               'CostWeightedLoss': CostWeightedLoss(CrossEntropyLossFlat(), cost)}
     def measure(method, learn, secs):
-        learn.metrics = [accuracy, GroupAccuracy(cost), MistakeSeverity(cost), AverageCost(cost)]
-        with learn.no_bar(): _,acc,group,severity,average = learn.validate()
-        rows.append(dict(method=method, seed=seed, accuracy=100*acc, group=100*group, severity=severity, cost=average, seconds=secs))
+        learn.metrics = [GroupAccuracy(cost), MistakeSeverity(cost), AverageCost(cost)]
+        with learn.no_bar(): (_,targs,decided),(_,group,severity,average) = learn.get_preds(with_decoded=True), learn.validate()
+        rows.append(dict(method=method, seed=seed, accuracy=100*(decided==targs).float().mean().item(), group=100*group, severity=severity, cost=average, seconds=secs))
     for method,loss_func in setups.items():
         start = time.process_time()
         learn = train(feature_dls(df, x, vocab=vocab, bs=16), seed, EPOCHS, loss_func)
