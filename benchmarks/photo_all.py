@@ -5,13 +5,12 @@ from photo_features import *
 from photo_crl import tail_of
 from photo_hierarchy import fci
 from photo_weights import look_alikes, out_of_fold
-from softlabel_nbdev.crl import ClassRectificationLoss
 from softlabel_nbdev.data import annotate
 from softlabel_nbdev.hierarchy import AverageCost, LeastCost, cost_matrix
 from softlabel_nbdev.weights import ImageWeights, consensus
 
-EPOCHS, RATIO, ETA = 15, 20, .1
-remedies = ['votes','tail','crl','cost']
+EPOCHS, RATIO = 15, 20
+remedies = ['votes','tail','cost']
 
 def run(df, x, seed, choose):
     "A row for each set of remedies: balanced accuracy and recall of the five smallest classes (%), mean cost of an image, CPU seconds"
@@ -29,7 +28,7 @@ def run(df, x, seed, choose):
         weights = cl.quality if 'votes' in on else pd.Series(1., labels.index)
         counts = labels.value_counts().reindex(vocab)
         if 'tail' in on: weights = weights/labels.map(counts).astype(float)
-        loss_func = ClassRectificationLoss(counts.clip(lower=1), eta=ETA) if 'crl' in on else CrossEntropyLossFlat()
+        loss_func = CrossEntropyLossFlat()
         dls = feature_dls(df.assign(label=df.fname.map(labels).fillna(df.label)), x, vocab=vocab)
         start = time.process_time()
         learn = train(dls, seed, EPOCHS, loss_func, ImageWeights(weights))
@@ -42,5 +41,5 @@ def run(df, x, seed, choose):
                      'seconds': secs*('votes' in on)+time.process_time()-start})
     return rows
 
-def main(): experiment('all', run, __doc__, note="remedies: votes = CROWDLAB's labels, weighted by their quality; tail = weights 1/n by class; "
-                                'crl = class rectification; cost = decisions of least expected cost; none = majority votes, cross entropy')
+def main(): experiment('all', run, __doc__, note="votes = CROWDLAB's labels, weighted by their quality; tail = weights of 1/n by class; "
+                                'cost = decisions of least expected cost; none = majority votes, cross entropy')
