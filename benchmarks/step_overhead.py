@@ -84,7 +84,7 @@ def measure(case, dls, model, rounds, epochs, limit, names=None):
     yield from rows_of(pd.DataFrame(times[1:])[list(fs)], case, {'ImageWeights': limit})   # the first round warms up
 
 def rows(quick=False):
-    yield from measure('step of the digits CNN, batch 64', *small_digits(), 1 if quick else 20, 1 if quick else 3, 1.05)
-    if not quick: yield from measure('step of resnet18, batch 64, 128 px', *photos_size(128), 10, 1, 1.01, ['plain','ImageWeights','.loc, cloned sampler'])
+    yield from measure('step of the digits CNN, batch 64', *small_digits(), 1 if quick else 12, 1 if quick else 2, 1.05)
+    if not quick: yield from measure('step of resnet18, batch 64, 128 px', *photos_size(128), 7, 1, 1.01, ['plain','ImageWeights'])
 
 if __name__ == '__main__': main(rows, __file__)
