@@ -122,7 +122,9 @@ def test(
     def stage(name, checks):
         start = time.time()
         print(f'== {name}', flush=True)
-        for what, why in checks().items():
+        try: found = checks()
+        except Exception as e: found = {name: f'{type(e).__name__}: {e}'} # a check that can't be made is a failure, and the others go on
+        for what, why in found.items():
             results[what] = why
             if why: print(f'FAILED {what}: {why}', flush=True)
         print(f'   {time.time() - start:.0f} s', flush=True)
