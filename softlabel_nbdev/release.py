@@ -7,21 +7,21 @@ Docs: https://OWNER.github.io/softlabel_nbdev/release.html.md"""
 # %% auto #0
 __all__ = ['RUN', 'call', 'package', 'release', 'fresh_runtime']
 
-# %% ../nbs/95_release.ipynb #71a9d50c
+# %% ../nbs/95_release.ipynb #683327e0
 import json, os, subprocess, sys, tempfile
 from pathlib import Path
 
 from fastcore.nbio import read_nb
 from .made import copy_project, settings
 
-# %% ../nbs/95_release.ipynb #0f57f3a5
+# %% ../nbs/95_release.ipynb #1a180586
 def call(
     *args, # Program and arguments
     **kw # To `subprocess.run`: `cwd`, `env`
-) -> tuple: # Exit code, and the end of what it printed
+) -> tuple: # Exit code, and what it printed
     "How a command ended."
     res = subprocess.run([str(a) for a in args], capture_output=True, text=True, **kw)
-    return res.returncode, (res.stdout + res.stderr)[-2000:].strip()
+    return res.returncode, (res.stdout + res.stderr).strip()
 
 def package(
     root='.', # The project's folder
@@ -34,9 +34,9 @@ def package(
         code, said = call(sys.executable, '-m', 'build', '--no-isolation', '-o', dist, src)
         if not code: code, said = call(sys.executable, '-m', 'pip', 'install', '-q', '--no-deps', '--target', site, *dist.glob('*.whl'))
         if not code: code, said = call(sys.executable, '-c', f'import {lib}.all as lib; assert lib.__all__ and lib.__file__.startswith({site!r})', cwd=tmp, env={**os.environ, 'PYTHONPATH': site})
-    return said if code else ''
+    return said[-2000:] if code else ''
 
-# %% ../nbs/95_release.ipynb #aa88eda4
+# %% ../nbs/95_release.ipynb #bd33022b
 def release(
     root='.', # The project's folder, in git
 ) -> int: # Exit code
@@ -56,7 +56,7 @@ def release(
           f'    git push origin {tag}\n    python -m twine upload dist/*')
     return int(bool(why))
 
-# %% ../nbs/95_release.ipynb #fe9b97d9
+# %% ../nbs/95_release.ipynb #06e725f9
 RUN = '''import json
 from IPython.core.interactiveshell import InteractiveShell
 shell = InteractiveShell.instance(colors='NoColor')
@@ -71,7 +71,7 @@ def fresh_runtime(
     py = Path(env).resolve()/'bin/python'
     def freeze(): return dict(l.split('==') for l in call(py, '-m', 'pip', 'list', '--format=freeze')[1].splitlines() if '==' in l)
     def must(code, said):
-        if code: raise RuntimeError(said)
+        if code: raise RuntimeError(said[-2000:])
     if not py.exists():
         must(*call(sys.executable, '-m', 'venv', env))
         must(*call(py, '-m', 'pip', 'install', '-q', 'fastai', 'ipython'))

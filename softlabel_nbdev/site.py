@@ -8,7 +8,7 @@ Docs: https://OWNER.github.io/softlabel_nbdev/site.html.md"""
 __all__ = ['NO_RENDERER', 'PageProc', 'local_math', 'local_fonts', 'renderer', 'render', 'Links', 'problems']
 
 # %% ../nbs/92_site.ipynb #767e0b6e
-import html, os, re, shutil, subprocess, sys
+import html, re, shutil, subprocess, sys
 from html.parser import HTMLParser
 from importlib.util import find_spec
 from pathlib import Path
@@ -98,7 +98,7 @@ def render(
         from nbdev.config import nbpath2html
         from nbdev.serve import proc_nbs
         from smalldocs.site import build
-        site = build(proc_nbs(n_workers=min(os.cpu_count(), 4), force=True), quiet=True)
+        site = build(proc_nbs(n_workers=0, force=True), quiet=True) # in this process: others would import fastai again, each for itself
         names = {p.with_suffix('.html').name: nbpath2html(p).name for p in notebooks()}
         for fn in [*site.out.glob('*.html'), *site.out.glob('s*.json'), *site.out.glob('s*.xml')]:
             text = re.sub(r'\b\w+\.html\b', lambda m: names.get(m[0], m[0]), fn.read_text(encoding='utf-8'))
