@@ -36,7 +36,7 @@ def minority_classes(
     c:int, # Number of classes or labels
     rho:float=.5, # Largest share of the batch that the minority classes may hold together; the paper's 50 %
 ) -> Tensor: # Mask `[c]` on the device of `targets`; multi-label `[c,2]`, whether absence and presence are in the minority
-    "The minority classes of a batch (paper, eq. 3): the smallest that together make up at most `rho` of it."
+    "The minority classes of a batch, as the paper defines them: the smallest that together make up at most `rho` of it."
     if targets.ndim == 2: return _small(torch.stack([(targets < .5).sum(0), (targets >= .5).sum(0)], -1), rho)
     return _small(torch.zeros(c, dtype=torch.long, device=targets.device).scatter_add_(0, targets, torch.ones_like(targets)), rho)
 
@@ -64,7 +64,7 @@ def _visit(mask):
     return mask.nonzero()[:,0] if mask.device.type == 'cpu' else torch.arange(len(mask), device=mask.device)
 
 def _mine_class(logp, own, at, cols, counts, usable, k):
-    """Probabilities `[cols,·]` of each class's `k` least probable positives and `k` most probable negatives (eq. 4, 5), whether each
+    """Probabilities `[cols,·]` of each class's `k` least probable positives and `k` most probable negatives, whether each
     is there, and the anchors: positions in `own`, row of the class, rank in it (anchors are sorted by class and probability), probability."""
     (n, q), dev = logp.shape, logp.device
     score, col, per_problem = logp.detach(), own.flatten()[at], q//own.shape[1]
@@ -85,13 +85,13 @@ def _mine_class(logp, own, at, cols, counts, usable, k):
     return p_pos, (i < size[:,None]) & ok, p_neg, (j < n-size[:,None]) & ok, at, row, rank, anchor
 
 def _pair_up(p_pos, ok_pos, p_neg, ok_neg, row, rank, anchor):
-    "The same as distances of every anchor to its positives and its negatives (eq. 10), itself left out"
+    "The same as distances of every anchor to its positives and its negatives, itself left out"
     ok_pos = ok_pos[row] & (torch.arange(p_pos.shape[1], device=rank.device) != rank[:,None])
     return (anchor[:,None]-p_pos[row]).abs(), ok_pos, anchor[:,None]-p_neg[row], ok_neg[row]
 
 # %% ../nbs/06_crl.ipynb #crld07e6033
 def _relative_class(margin, p_pos, ok_pos, p_neg, ok_neg, row, rank, size, problem, n_prob):
-    """Share of each anchor in eq. 9 with the distances of eq. 10. |a−p|−a is −p for every anchor above the positive p: these anchors
+    """Share of each anchor in the relative comparison of probabilities. |a−p|−a is −p for every anchor above the positive p: these anchors
     need not be told apart, and only positives lie below a positive. So the cost grows with k, not with the number of anchors."""
     width = p_pos.shape[1]
     low, high = torch.triu_indices(width, width, 1, device=p_pos.device)
@@ -104,7 +104,7 @@ def _relative_class(margin, p_pos, ok_pos, p_neg, ok_neg, row, rank, size, probl
 
 # %% ../nbs/06_crl.ipynb #crl56851035
 def _mine_instance(features, own, at, usable, k):
-    "For each anchor, distances to the `k` farthest images of its class and the `k` nearest of the others (eq. 6, 7, 11)"
+    "For each anchor, distances to the `k` farthest images of its class and the `k` nearest of the others"
     f = F.normalize(features.flatten(1).to(torch.promote_types(features.dtype, torch.float32)))
     img, problem = at.div(own.shape[1], rounding_mode='floor'), at % own.shape[1]
     same = own.t()[problem] == own.flatten()[at][:,None]
@@ -117,7 +117,7 @@ def _mine_instance(features, own, at, usable, k):
 
 # %% ../nbs/06_crl.ipynb #crlc0e29037
 def _histogram_share(d_pos, ok_pos, d_neg, ok_neg, total, prob, n_prob, low, high, bins=100):
-    "Share of each anchor in eq. 16: how much of the negatives' histogram lies below its positives' distances"
+    "Share of each anchor in the distribution comparison: how much of the negatives' histogram lies below its positives' distances"
     def place(d):
         u = ((d-low)/(high-low)*bins).clamp(0, bins)
         i = u.detach().long().clamp(max=bins-1)
@@ -143,12 +143,12 @@ def _shares(comparison, margin, d_pos, ok_pos, d_neg, ok_neg, prob, n_prob, low,
 # %% ../nbs/06_crl.ipynb #crl545b8039
 class ClassRectificationLoss(nn.Module):
     """Returns `α·L_crl + (1−α)·L_base`, α = η·Ω: the loss of Dong, Gong and Zhu, Imbalanced Deep Learning by Minority Class
-    Incremental Rectification (TPAMI 2018), eq. 8, with hard positives and negatives mined in the batch for each minority class."""
+    Incremental Rectification (TPAMI 2018), with hard positives and negatives mined in the batch for each minority class."""
     def __init__(self,
         counts, # Training images per class `[c]`; `[c,2]` (without, with each label) makes it multi-label. See `class_counts`
         base=None, # Any loss of outputs and targets; default: cross entropy, multi-label binary cross entropy, both soft or hard
-        mining:str='class', # 'class': by probability (eq. 4, 5); 'instance': by distance of features (eq. 6, 7), see `HookFeatures`
-        comparison:str='relative', # 'relative': triplets (eq. 9); 'absolute': pairs (eq. 13); 'distribution': histograms (eq. 16)
+        mining:str='class', # 'class': by probability; 'instance': by distance of features, see `HookFeatures`
+        comparison:str='relative', # 'relative': triplets; 'absolute': pairs; 'distribution': histograms of the distances
         k:int=25, # Hard positives, and hard negatives, per minority class (or anchor); the paper's 25
         margin:float=.5, # In units of distance, probability for 'class'; the paper's 0.5 (for 'instance' it takes 2π/c)
         eta:float=.01, # η, the weight of the rectification at Ω=1, 0…1; the paper's 0.01
@@ -249,11 +249,13 @@ def plot_mining(
     size = (member >= .5).sum(0)
     classes = [c for c in size.argsort().tolist() if small[c] and size[c] > 1][:rows]
     if not classes: raise ValueError(f"no minority class has two of the {len(targ)} images of this batch; try another seed")
-    axs = subplots(len(classes), 3*k, figsize=(3.3*k, 1.5*len(classes)))[1].reshape(len(classes), -1)
+    axs = subplots(len(classes), 3*k, figsize=(2.2*k, 1.6*len(classes)))[1].reshape(len(classes), -1)
     for ax in axs.flat: ax.axis('off')
     for c,axes in zip(classes, axs):
         inside, outside = [(member[:,c].ge(.5) == there).nonzero()[:,0] for there in (True, False)]
         hard = inside, inside[prob[inside,c].argsort()], outside[prob[outside,c].argsort(descending=True)]
         for j,kind in enumerate(('anchor','positive','negative')):
-            for ax,i in zip(axes[j*k:], hard[j][:k]): show_image(images[i], ctx=ax, title=f'{names[c]}: {kind}\n{prob[i,c]:.2f}', cmap='gray_r')
+            for rank,(ax,i) in enumerate(zip(axes[j*k:], hard[j][:k])):
+                title = f'{names[c]}: {kind}' if rank == 0 else ''
+                show_image(images[i], ctx=ax, title=f'{title}\n{prob[i,c]:.2f}', cmap='gray_r')
     return axs
