@@ -26,6 +26,9 @@ class _ClassLoss(nn.Module):
     def forward(self, inp, targ):
         inp = inp.as_subclass(Tensor).to(torch.promote_types(inp.dtype, torch.float32))
         targ = targ.as_subclass(Tensor).to(torch.long if targ.ndim == 1 else inp.dtype)
+        c = len(next(self.buffers(recurse=False)))
+        if inp.shape[-1] != c:
+            raise ValueError(f"{type(self).__name__} has a table of {c} classes, but the outputs {list(inp.shape)} have {inp.shape[-1]} columns; make the table from dls.vocab")
         with torch.autocast(inp.device.type, enabled=False): loss = self.per_image(inp, targ)
         return loss if self.reduction == 'none' else loss.mean() if self.reduction == 'mean' else loss.sum()
     def activation(self, out): return F.softmax(out, dim=-1)
