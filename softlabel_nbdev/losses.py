@@ -87,7 +87,10 @@ class SoftBCE(LabelLoss):
         self.register_buffer('pos_weight', None if pos_weight is None else torch.as_tensor(pos_weight, dtype=torch.float32))
         self.thresh = thresh
 
-    def known_targets(self, preds, targs):
+    def known_targets(self,
+        preds:Tensor, # Logits `[n,c]`
+        targs:Tensor, # Multi-label targets `[n,c]`, or class indices `[n]`
+    ) -> tuple: # Three tensors `[n,c]`, the last bool or None
         "Logits and targets `[n,c]`, smoothed, and which are known (None: all)."
         preds,targs = self.ready(preds, targs)
         missing = self.missing(targs)
@@ -97,7 +100,11 @@ class SoftBCE(LabelLoss):
         if self.label_smoothing: targs = targs*(1-self.label_smoothing) + self.label_smoothing/2
         return preds,targs,None if missing is None else ~missing
 
-    def bce(self, preds, targs, reduction):
+    def bce(self,
+        preds:Tensor, # Logits `[n,c]`
+        targs:Tensor, # Targets 0…1 `[n,c]`
+        reduction:str, # 'mean', 'sum' or 'none', as in PyTorch
+    ) -> Tensor: # One number, or `[n,c]`
         "PyTorch's loss with this loss's weights."
         return F.binary_cross_entropy_with_logits(preds, targs, like(self.weight, preds), reduction=reduction, pos_weight=like(self.pos_weight, preds))
 
