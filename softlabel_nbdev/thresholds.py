@@ -30,7 +30,8 @@ def _checked(probs, targs, vocab):
     p,y = _array(probs),_array(targs)
     if p.ndim==1==y.ndim: p,y = p[:,None],y[:,None]
     if p.ndim!=2 or p.shape!=y.shape or not p.size:
-        raise ValueError(f"probs {p.shape} and targs {y.shape} should have the same shape [n,c]: a row for each image, a column of 0 and 1 for each class")
+        raise ValueError(f"probs {p.shape} and targs {y.shape} should have the same shape [n,c]: a row for each image, a column of 0 and 1 for each class"
+                         + ("; with one label per image the most probable class is the answer, see tune_abstention" if y.shape==p.shape[:1] else ""))
     vocab = [str(o) for o in (range(p.shape[1]) if vocab is None else vocab)]
     if len(vocab)!=p.shape[1] or len(set(vocab))<len(vocab):
         raise ValueError(f"vocab has {len(set(vocab))} different names for {p.shape[1]} columns of probs: pass one for each, such as dls.vocab")
