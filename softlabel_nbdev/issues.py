@@ -43,7 +43,7 @@ def plot_issues(
 ):
     "Draw the first images as a grid, each with its given → suggested label."
     issues = issues.head(n)
-    axes = subplots(max(1, -(-len(issues)//cols)), min(cols, max(1, len(issues))), imsize=1.6)[1].flat
+    axes = subplots(max(1, -(-len(issues)//cols)), min(cols, max(1, len(issues))), imsize=1.6)[1].ravel()
     for ax in axes: ax.axis('off')
     for ax,(name,row) in zip(axes, issues.iterrows()):
         show_image(image(name), ax=ax, title=f"{row.given} → {row.suggested}")
