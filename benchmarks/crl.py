@@ -42,7 +42,7 @@ def batch(n, c): return torch.randn(n, c, requires_grad=True), torch.randint(c, 
 def crl(c, **kwargs): return ClassRectificationLoss([6,4] if c == 2 else range(1, c+1), **kwargs)
 
 def rows(quick=False):
-    rounds = 2 if quick else 30
+    rounds = 2 if quick else 60
     torch.manual_seed(0)
     for n,c in [(64,2),(256,100)] if quick else [(64,2),(256,2),(1024,2),(4096,2),(64,100),(256,100),(1024,100),(4096,100),(1024,10),(1024,1000)]:
         out, targ = batch(n, c)

@@ -25,7 +25,7 @@ def rows(quick=False):
         def bare(): Parallel(n_jobs)(delayed(bare_fold)(df.assign(is_valid=fold==f)) for f in range(n))
         def ours():
             with tempfile.TemporaryDirectory() as save: crossfold(df, make_learner, n, rounds=1, save=save, n_jobs=n_jobs)
-        times = in_turns({'bare fits': bare, 'crossfold': ours}, 1 if quick else 5, 0, time.process_time if n_jobs == 1 else time.perf_counter)
+        times = in_turns({'bare fits': bare, 'crossfold': ours}, 1 if quick else 3, 0, time.process_time if n_jobs == 1 else time.perf_counter)
         yield from rows_of(times, f'{n} folds, {n_jobs} worker{"s"*(n_jobs > 1)}, against the bare fits', {'crossfold': 1.03}, unit='s', scale=1)
 
 if __name__ == '__main__': main(rows, __file__)

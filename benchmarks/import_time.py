@@ -9,7 +9,7 @@ def seconds(module):
 def rows(quick=False):
     modules = ['fastai.vision.all','softlabel_nbdev.all']
     for m in modules: seconds(m)
-    times = pd.DataFrame([{m: seconds(m) for m in modules} for _ in range(1 if quick else 5)])
+    times = pd.DataFrame([{m: seconds(m) for m in modules} for _ in range(1 if quick else 3)])
     yield from rows_of(times, 'against fastai.vision.all', unit='s', scale=1)
 
 if __name__ == '__main__': main(rows, __file__)

@@ -28,7 +28,7 @@ def rows(quick=False):
         z = torch.randn(n, c, generator=g).requires_grad_()
         for name,ours,theirs,targs in cases(n, c, g):
             what = type(ours).__name__
-            times = in_turns({type(theirs).__name__: step(theirs, z, targs), what: step(ours, z, targs)}, 3 if quick else 200)
+            times = in_turns({type(theirs).__name__: step(theirs, z, targs), what: step(ours, z, targs)}, 3 if quick else 400)
             yield from rows_of(times, f'[{n},{c}] {name}', {what: 1.1}, unit='µs', scale=1e6)
 
 if __name__ == '__main__': main(rows, __file__)

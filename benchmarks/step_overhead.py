@@ -85,6 +85,6 @@ def measure(case, dls, model, rounds, epochs, limit, names=None):
 
 def rows(quick=False):
     yield from measure('step of the digits CNN, batch 64', *small_digits(), 1 if quick else 12, 1 if quick else 2, 1.05)
-    if not quick: yield from measure('step of resnet18, batch 64, 128 px', *photos_size(128), 7, 1, 1.01, ['plain','ImageWeights'])
+    if not quick: yield from measure('step of resnet18, batch 64, 128 px', *photos_size(128), 5, 1, 1.01, ['plain','ImageWeights'])
 
 if __name__ == '__main__': main(rows, __file__)

@@ -24,7 +24,7 @@ def rows(quick=False):
           'thresholds alone': lambda: tune_thresholds(p, y, folds=0, n_boot=0),
           'thresholds alone, micro average': lambda: tune_thresholds(p, y, average='micro', folds=0, n_boot=0),
           'with cross-validation and intervals': lambda: tune_thresholds(p, y)}
-    times = in_turns(fs, 1 if quick else 5, 0)
+    times = in_turns(fs, 1 if quick else 3, 0)
     yield from rows_of(times, f'{n:,} × {c}, against the grid', dict.fromkeys(fs, .1), unit='s', scale=1)
     n,c = (20_000,5) if quick else (1_000_000,100)
     for what,options in (('with cross-validation and intervals', ''), ('one threshold for all, alone', ', per_class=False, folds=0, n_boot=0')):
