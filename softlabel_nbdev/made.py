@@ -128,7 +128,8 @@ def copy_project(
     dest.mkdir(parents=True, exist_ok=True)
     for f in 'settings.ini setup.py pyproject.toml _quarto.yml README.md LICENSE MANIFEST.in CHANGELOG.md CONTRIBUTING.md'.split():
         if (root/f).exists(): shutil.copy(root/f, dest)
-    for d in ('nbs', lib): shutil.copytree(root/d, dest/d, ignore=shutil.ignore_patterns('.*', '__pycache__'))
+    for d in ('nbs', lib, 'benchmarks/results'): # saved runs that the pages draw
+        if (root/d).exists(): shutil.copytree(root/d, dest/d, ignore=shutil.ignore_patterns('.*', '__pycache__'))
     return dest
 
 def out_of_step(
