@@ -76,12 +76,13 @@ def readme(
     for c in read_nb(Path(root)/'nbs/index.ipynb').cells:
         if c.cell_type == 'raw' or re.search(r'^#\| *(hide|default_exp)', c.source, flags=re.M): continue
         src = re.sub(r'^#\|.*\n?', '', c.source, flags=re.M).strip()
-        parts.append(src if c.cell_type == 'markdown' else f'```python\n{src}\n```')
+        if c.cell_type == 'markdown' or not re.search(r'^#\| *echo: *false', c.source, flags=re.M):
+            parts.append(src if c.cell_type == 'markdown' else f'```python\n{src}\n```')
         for o in c.get('outputs', []):
             data = o.get('data', {'text/plain': o.get('text', '')})
             if 'text/markdown' in data: parts.append(''.join(data['text/markdown']))
             else: parts.append('```\n' + ''.join(data.get('text/plain', '')).rstrip() + '\n```')
-    return re.sub(r'\]\(([\w-]+\.ipynb)', r'](nbs/\1', '\n\n'.join(parts)) + '\n'
+    return re.sub(r'\]\(([\w-]+\.(?:ipynb|svg))', r'](nbs/\1', '\n\n'.join(parts)) + '\n'
 
 # %% ../nbs/91_made.ipynb #6a9d5f37
 def rewrite(
