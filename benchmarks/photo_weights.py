@@ -4,7 +4,7 @@ from photo_features import *
 from softlabel_nbdev.crossfold import SoftLabels, crossfold
 from softlabel_nbdev.data import annotate
 from softlabel_nbdev.losses import SoftCrossEntropy
-from softlabel_nbdev.weights import ImageWeights, consensus
+from softlabel_nbdev.weights import Curriculum, ImageWeights, consensus
 
 EPOCHS = 8
 skills = [.8,.7,.6,.5,.4]
@@ -29,12 +29,16 @@ def setups(df, x, seed):
     oof = out_of_fold(df.assign(label=df.fname.map(mv.label).fillna(df.label)), x, seed)
     secs = time.process_time()-start
     cl = consensus(votes, vocab, pred_probs=oof)
+    ds = consensus(votes, vocab, method='dawid_skene')
     soft = dict(loss_func=SoftCrossEntropy())
     return {'majority': (mv.label, {}, 0),
             'threshold, 3 of 5 votes': (mv.label[mv.agreement>.5], {}, 0),
             'weight = agreement': (mv.label, dict(cbs=ImageWeights(mv.agreement)), 0),
             'weight = agreement²': (mv.label, dict(cbs=ImageWeights(mv.agreement**2)), 0),
+            'curriculum': (mv.label, dict(cbs=Curriculum(mv.agreement, .8, .2, 5)), 0),
             'soft labels from votes': (mv.label, dict(cbs=SoftLabels(mv[vocab]), **soft), 0),
+            'Dawid–Skene labels': (ds.label, {}, 0),
+            'weight = Dawid–Skene quality': (ds.label, dict(cbs=ImageWeights(ds.quality)), 0),
             'CROWDLAB labels': (cl.label, {}, secs),
             'weight = CROWDLAB quality': (cl.label, dict(cbs=ImageWeights(cl.quality)), secs),
             'right labels': (right, {}, 0)}
