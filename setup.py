@@ -23,7 +23,7 @@ setup(
     url=url,
     python_requires='>=' + cfg['min_python'],
     install_requires=cfg['requirements'].split(),
-    extras_require={'dev': cfg['dev_requirements'].split()},
+    extras_require={extra: cfg[f'{extra}_requirements'].split() for extra in ('dev','dask')},
     packages=find_packages(include=[lib, lib + '.*']),
     entry_points={'nbdev': [f'{lib}={lib}._modidx:d']},
     classifiers=['Framework :: Jupyter', 'Intended Audience :: Education', 'Programming Language :: Python :: 3',
