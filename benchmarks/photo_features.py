@@ -1,4 +1,5 @@
 """Imagewoof's photographs as features, in `DataLoaders` that take a batch by its positions, for the experiments beside this file.
+With `--images` instead of `--features`, the same experiments fine-tune a whole network (`photo_images.py`).
 
 The features are an `.npz` file with `features` [n,d] and `path` [n], from any network and in any order; the labels are the published
 `noisy_imagewoof.csv`. The head is one hidden layer of 512 with dropout .25. All the rest is fastai's and softlabel_nbdev's.
@@ -10,6 +11,7 @@ from fastai.vision.all import *
 from fastai.callback.data import WeightedDL
 from softlabel_nbdev.course import mean_std, quiet_fit
 from softlabel_nbdev.photos import photos
+from photo_images import Images
 
 class Rows:
     "Features, targets and names of images; positions, one or many, give their features and targets"
@@ -26,8 +28,11 @@ class RowsDL(TfmdDL):
 class WeightedRowsDL(RowsDL, WeightedDL): "The same with images drawn by `wgts`"
 
 def imagewoof(args):
-    "DataFrame with `fname`, `label` (the right breed), `noisy_labels_5` … and `is_valid`, and the features of its rows `[n,d]`, standardised"
-    z, df = np.load(args.features), photos('imagewoof', path=Path(args.csv).parent)[1]
+    """DataFrame with `fname`, `label` (the right breed), `noisy_labels_5` … and `is_valid`, and the features of its rows `[n,d]`,
+    standardised, or `Images`"""
+    df = photos('imagewoof', path=Path(args.csv).parent)[1]
+    if args.images: return df, Images(args.images, args.size, args.epochs)
+    z = np.load(args.features)
     x = torch.tensor(z['features'], dtype=torch.float32)[pd.Series(np.arange(len(z['path'])), index=z['path'])[df.fname].values]
     train = x[~df.is_valid.values]
     x = (x-train.mean())/train.std()
@@ -42,6 +47,7 @@ def split(df, seed, choose):
 def feature_dls(df, x, y='label', vocab=None, bs=128, wgts=None):
     "`DataLoaders` of the rows of `df`, with labels (one each, or a list) from column `y`; `wgts` for each training image draws them"
     vocab = sorted(df[y].unique()) if vocab is None else vocab
+    if isinstance(x, Images): return x.dls(df, y, vocab, bs, wgts)
     def rows(part):
         if part[y].map(is_listy).all(): targs = torch.tensor([[float(c in o) for c in vocab] for o in part[y]])
         else: targs = torch.tensor(pd.Categorical(part[y], vocab).codes.astype(np.int64))
@@ -65,6 +71,7 @@ def train(dls, seed, epochs, loss_func=None, cbs=None, lr=2e-3):
     "A trained `Learner` for `dls`; the same seed gives the same weights, order of images and dropout"
     dls.train.rng.seed(seed)
     with no_random(seed):
+        if isinstance(getattr(dls, 'images', None), Images): return dls.images.learner(dls, loss_func or CrossEntropyLossFlat(), cbs)
         model = Head(dls.train_ds.x.shape[1], len(dls.vocab)).to(dls.device)
         learn = Learner(dls, model, loss_func=loss_func or CrossEntropyLossFlat(), opt_func=partial(OptimWrapper, opt=torch.optim.AdamW), cbs=cbs)
         with learn.added_cbs(NoValidation()): return quiet_fit(learn, epochs, lr)
@@ -80,7 +87,7 @@ def save(rows, args, began, note=''):
     df = pd.DataFrame(rows)
     args.out.parent.mkdir(exist_ok=True)
     with open(args.out, 'w') as f:
-        f.write(f'# {args.shown} --features imagewoof2-features.npz --csv noisy_imagewoof.csv\n'
+        f.write(f'# {args.shown}\n'
                 f"# {', '.join(f'{k} {v}' for k,v in versions.items())}; {where}; {time.process_time()-began:.0f} s of CPU time in all\n")
         f.write(f'# {note}\n' if note else '')
         df.round(4).to_csv(f, index=False)
@@ -88,13 +95,19 @@ def save(rows, args, began, note=''):
 def experiment(name, run, doc, seeds=5, note=''):
     "Read the command line of experiment `name`, do `run(df, x, seed, choose)` for each seed, and save and print its rows"
     p = argparse.ArgumentParser(description=doc)
-    p.add_argument('--features', required=True, help='.npz with features and path')
+    data = p.add_mutually_exclusive_group(required=True)
+    data.add_argument('--features', help='.npz with features and path: train a head on them, in minutes on a CPU')
+    data.add_argument('--images', help="folder of the photographs, as in fastai's archive: fine-tune a whole network on them, on a GPU")
+    p.add_argument('--size', type=int, default=128, help='with --images: pixels of a side')
+    p.add_argument('--epochs', type=int, default=10, help="with --images: epochs after that of the head alone; the forum post's 10")
     p.add_argument('--csv', required=True, help='the published noisy_imagewoof.csv')
     p.add_argument('--seeds', type=int, nargs='+', default=range(seeds))
     p.add_argument('--choose', action='store_true', help='validate on a fifth of the training images instead, to choose settings')
-    p.add_argument('--out', type=Path, default=Path(__file__).parent/f'results/photos_{name}.csv')
+    p.add_argument('--out', type=Path, help=f'default: results/photos_{name}.csv, with --images results/images_{name}.csv')
     args, rows, began = p.parse_args(), [], time.process_time()
-    args.shown = f'python benchmarks/photos.py {name}'
+    args.out = args.out or Path(__file__).parent/f"results/{'images' if args.images else 'photos'}_{name}.csv"
+    data = f'--images imagewoof2 --size {args.size} --epochs {args.epochs}' if args.images else '--features imagewoof2-features.npz'
+    args.shown = f'python benchmarks/photos.py {name} {data} --csv noisy_imagewoof.csv --seeds {" ".join(map(str, args.seeds))}'
     df, x = imagewoof(args)
     for seed in args.seeds:
         rows += run(df, x, seed, args.choose)
