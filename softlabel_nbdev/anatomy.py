@@ -33,7 +33,7 @@ def unreduced_loss(
     preds:Tensor, # What the model puts out, `[n]` or `[n,c]`: logits for most losses
     targs:Tensor # Class indices `[n]`, or one number per class `[n,c]`
 )->Tensor: # `[n]` or `[n,c]`, on the device of `preds`, with its gradient
-    "Returns the loss of `preds` before any mean or sum, flat losses un-flattened; class weights stay in, see the note below"
+    "Returns the loss of `preds` before any mean or sum, flat losses un-flattened; the weights of classes stay in, undivided by their sum"
     name, owner = _loss_name(loss_func), loss_func
     if len(preds)!=len(targs):
         raise ValueError(f"{name}: preds {list(preds.shape)} and targs {list(targs.shape)} are not for the same number of images")
@@ -41,8 +41,8 @@ def unreduced_loss(
     if isinstance(owner, BaseLoss) and owner.flatten and owner.is_2d and preds.ndim>1 and preds.shape==targs.shape:
         raise ValueError(f"{name} flattens its targets: probabilities {list(targs.shape)} would reach it as {targs.numel()} "
                          "class numbers. Build it with flatten=False to train on soft targets")
-    params = inspect.signature(getattr(owner, 'forward', owner)).parameters.values()
-    takes = not hasattr(owner, 'reduction') and any(p.name=='reduction' or p.kind is p.VAR_KEYWORD for p in params)
+    takes = not hasattr(owner, 'reduction') and any(p.name=='reduction' or p.kind is p.VAR_KEYWORD
+        for p in inspect.signature(getattr(owner, 'forward', owner)).parameters.values())
     with NoneReduce(owner): loss = loss_func(preds, targs, **({'reduction':'none'} if takes else {}))
     loss = loss.as_subclass(Tensor)     # flat losses return fastai's TensorBase
     if loss.ndim and len(loss)==len(preds): return loss

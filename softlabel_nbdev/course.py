@@ -8,13 +8,22 @@ Docs: https://OWNER.github.io/softlabel_nbdev/course.html.md"""
 __all__ = ['course_style', 'quiet_fit', 'mean_std', 'plot_methods', 'results']
 
 # %% ../nbs/00_course.ipynb #ee03fdbb
+import os, sys
+from itertools import takewhile
 from pathlib import Path
 import matplotlib.pyplot as plt, numpy as np, pandas as pd
 from cycler import cycler
 
 # %% ../nbs/00_course.ipynb #27dab28a
+def _without_slow(lines):
+    flags = ' '.join(takewhile(lambda l: l.startswith('#|'), lines)).split()
+    return ["print('Left out: this cell is flagged slow. To run it, take out the flag.')\n"] if 'slow' in flags else lines
+
 def course_style():
-    "Set the look of the course's plots: colour-blind-safe colours, light grid, readable when small."
+    "Set the look of the course's plots: colour-blind-safe colours, light grid, readable when small. Leaves out cells flagged slow."
+    shell = sys.modules['IPython'].get_ipython() if 'IPython' in sys.modules else None
+    if shell and 'IN_TEST' not in os.environ and _without_slow not in shell.input_transformers_cleanup:
+        shell.input_transformers_cleanup.append(_without_slow)
     colours = ['#0072B2','#D55E00','#009E73','#CC79A7','#E69F00','#56B4E9','#000000','#F0E442']
     plt.rcParams.update({'axes.prop_cycle': cycler(color=colours), 'figure.figsize': (6,3.5), 'figure.dpi': 90,
         'figure.facecolor': 'white', 'font.size': 11, 'axes.grid': True, 'grid.alpha': .3, 'axes.axisbelow': True,

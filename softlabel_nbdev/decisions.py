@@ -179,3 +179,23 @@ class Abstention:
         return ax
 
     def __repr__(self): return f'answers above {self.threshold:.4f}'
+
+# %% ../nbs/07c_decisions.ipynb #5b0c3f11
+@patch
+def to_csv(self:Abstention,
+    path, # File to write
+):
+    "Write the curve, a row for each cut, with the chosen threshold in each row."
+    self.curve.assign(chosen=self.threshold).to_csv(path, index=False)
+
+@patch(cls_method=True)
+def from_csv(cls:Abstention,
+    path, # File that `to_csv` wrote
+) -> Abstention: # With its curve
+    "The threshold that `to_csv` wrote, and its curve, with every digit."
+    curve = pd.read_csv(path, float_precision='round_trip')
+    missing = [o for o in ('threshold','coverage','accuracy','chosen') if o not in curve]
+    if missing or curve.empty:
+        raise ValueError(f"{path} has {len(curve)} rows and lacks {len(missing)} columns{', first ' + repr(missing[0]) if missing else ''}: "
+                         "write it with Abstention.to_csv")
+    return Abstention(curve.chosen[0], curve.drop(columns='chosen'))

@@ -15,8 +15,9 @@ from pathlib import Path
 from fastcore.foundation import working_directory
 from fastcore.nbio import read_nb, write_nb
 from .browser import NO_CHROMIUM, chromium, look
-from .made import copy_project, notebooks, out_of_step, settings, sync
-from .names import first_names, undocumented
+from .in_step import copy_project, out_of_step, sync
+from .made import notebooks, settings
+from .names import first_names, undocumented, without_example
 from .release import package, release
 from .site import NO_RENDERER, problems, render, renderer
 
@@ -132,7 +133,7 @@ def test(
         why = 'not what the notebooks and settings.ini say: run `make sync` (or python -m softlabel_nbdev.dev sync) and commit'
         return {f: why if differs else '' for f, differs in out_of_step(root).items()}
     stage('what is written from the notebooks and settings.ini', step)
-    stage('documentation of the public names', lambda: {'documentation': '\n  '.join(undocumented(root))})
+    stage('documentation and examples of the public names', lambda: {'documentation': '\n  '.join(undocumented(root) + without_example(root))})
     stage('nbdev-test', lambda: {f'nbdev-test {fn}': why for fn, why in run_tests(root).items()})
     stage('package', lambda: {'package': package(root)})
     stage(f'site, with {renderer()}', lambda: site(root))

@@ -12,7 +12,8 @@ import json, os, subprocess, sys, tempfile
 from pathlib import Path
 
 from fastcore.nbio import read_nb
-from .made import copy_project, settings
+from .in_step import copy_project
+from .made import settings
 
 # %% ../nbs/95_release.ipynb #1a180586
 def call(
@@ -67,7 +68,7 @@ def fresh_runtime(
     dist, # A folder with the built package, in place of the index
     env, # Where the runtime is, or shall be made: a virtual environment with fastai and IPython, without this library
 ) -> dict: # Package → version before (None where it is new) and after, where they differ
-    "What a chapter changed in a runtime: runs all of it but the slow cells there; an error of the chapter is raised."
+    "What a chapter changed in a runtime: runs all its cells there, in order; an error of the chapter is raised."
     py = Path(env).resolve()/'bin/python'
     def freeze(): return dict(l.split('==') for l in call(py, '-m', 'pip', 'list', '--format=freeze')[1].splitlines() if '==' in l)
     def must(code, said):
@@ -76,7 +77,7 @@ def fresh_runtime(
         must(*call(sys.executable, '-m', 'venv', env))
         must(*call(py, '-m', 'pip', 'install', '-q', 'fastai', 'ipython'))
     before = freeze()
-    cells = [c.source for c in read_nb(chapter).cells if c.cell_type == 'code' and '#| slow' not in c.source and 'nbdev_export' not in c.source]
+    cells = [c.source for c in read_nb(chapter).cells if c.cell_type == 'code']
     clean = {k: v for k, v in os.environ.items() if k not in ('PYTHONPATH', 'IN_TEST')} | {'PIP_FIND_LINKS': f"{Path(dist).resolve()} {os.environ.get('PIP_FIND_LINKS', '')}", 'MPLBACKEND': 'agg'}
     with tempfile.TemporaryDirectory() as tmp:
         (Path(tmp)/'cells.json').write_text(json.dumps(cells), encoding='utf-8')

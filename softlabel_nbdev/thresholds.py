@@ -171,5 +171,8 @@ def tune_abstention(
     elif wrong[0]: worth = right - wrong
     else: raise ValueError("no image is of none of the classes (target -1), so answering always is right most often: pass min_accuracy")
     curve = pd.DataFrame({'threshold': [0., *(cuts.values[1:]+cuts.values[:-1])/2], 'coverage': q[:-1]/len(y), 'accuracy': right[:-1]/q[:-1]})
-    if worth.max()==-np.inf: raise ValueError(f"no threshold reaches min_accuracy={min_accuracy}; the best is {curve.accuracy.max():.4f}")
+    if worth.max()==-np.inf:
+        best = curve.loc[curve.accuracy.idxmax()]
+        raise ValueError(f"no threshold reaches min_accuracy={min_accuracy}: at best {best.accuracy:.4f} of the answers are right, where {round(best.coverage*len(y)):,} of "
+                         f"{len(y):,} images are answered. Ask for no more than that; a better model, or more images to tune on, may reach more")
     return Abstention(best_cut(cuts.values, worth), curve)
