@@ -78,7 +78,7 @@ def fresh_runtime(
         must(*call(py, '-m', 'pip', 'install', '-q', 'fastai', 'ipython'))
     before = freeze()
     cells = [c.source for c in read_nb(chapter).cells if c.cell_type == 'code']
-    clean = {k: v for k, v in os.environ.items() if k not in ('PYTHONPATH', 'IN_TEST')} | {'PIP_FIND_LINKS': f"{Path(dist).resolve()} {os.environ.get('PIP_FIND_LINKS', '')}", 'MPLBACKEND': 'agg'}
+    clean = {k: v for k, v in os.environ.items() if k not in ('PYTHONPATH', 'IN_TEST', 'VIRTUAL_ENV')} | {'PIP_FIND_LINKS': f"{Path(dist).resolve()} {os.environ.get('PIP_FIND_LINKS', '')}", 'MPLBACKEND': 'agg'}
     with tempfile.TemporaryDirectory() as tmp:
         (Path(tmp)/'cells.json').write_text(json.dumps(cells), encoding='utf-8')
         must(*call(py, '-c', RUN, cwd=tmp, env=clean | {'IPYTHONDIR': tmp}))
