@@ -63,7 +63,8 @@ def apply(self:Thresholds,
 ): # `[n,c]`, bool: which labels each image is given
     "The labels that the thresholds decide."
     if probs.shape[-1]!=len(self.values):
-        raise ValueError(f"probs has {probs.shape[-1]} columns for the thresholds of {len(self.values)} classes: {', '.join(self.values.index[:5])} …")
+        raise ValueError(f"probs has {probs.shape[-1]} columns for the thresholds of {len(self.values)} classes: {', '.join(self.values.index[:5])} …; "
+                         "pass the predictions of the Learner that they were tuned on")
     return exceeds(probs, self.values.to_numpy(dtype=float))
 
 # %% ../nbs/07c_decisions.ipynb #c4b5161d

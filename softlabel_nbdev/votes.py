@@ -25,7 +25,7 @@ def _from_long(votes):
 
 def _check_votes(votes, voted):
     "Raise an error if the table can't give a consensus; `voted[i,j]` says whether annotator j voted on image i"
-    if not len(votes): raise ValueError("there are no votes: the table has no rows")
+    if not len(votes): raise ValueError("there are no votes: the table has no rows; pass one with a row for each image")
     if voted.shape[1] < 2: raise ValueError("votes of one annotator only, so there is nothing to agree on: use them as labels, and take a "
                                             "weight from out-of-fold probabilities instead (chapter 5)")
     twice = votes.index[votes.index.duplicated()].unique()
@@ -57,7 +57,8 @@ def _code(votes, vocab):
         full = votes.reindex(columns=pd.MultiIndex.from_product([annotators,vocab]))
         codes = full.to_numpy(dtype=float, na_value=np.nan).reshape(len(votes), len(annotators), len(vocab))
         wrong = ~(np.isnan(codes)|(codes==0)|(codes==1))
-        if wrong.any(): raise ValueError(f"{wrong.sum()} votes on single labels are not 0, 1 or missing, first: {codes[wrong][0]:g}")
+        if wrong.any(): raise ValueError(f"{wrong.sum()} votes on single labels are not 0, 1 or missing, first: {codes[wrong][0]:g}; "
+                                        "write 1 for yes, 0 for no, and leave out the rest")
         return np.where(np.isnan(codes), -1, codes).astype(int), list(annotators), vocab
     cells = votes.to_numpy(dtype=object)
     lists = np.vectorize(_is_list, otypes=[bool])(cells)
@@ -118,11 +119,13 @@ def _check_probs(probs, votes, vocab, multi):
         if len(missing): raise ValueError(f"{len(missing)} of {len(votes)} images have no row in pred_probs, first: {missing[0]}; "
                                           "index it as the votes are")
         lost = [o for o in vocab if o not in probs]
-        if lost: raise ValueError(f"{len(lost)} of {len(vocab)} classes are no column of pred_probs, first: {lost[0]!r}")
+        if lost: raise ValueError(f"{len(lost)} of {len(vocab)} classes are no column of pred_probs, first: {lost[0]!r}; "
+                                  "name its columns as the classes are")
         probs = probs.loc[votes.index, vocab]
     probs = np.asarray(probs, dtype=float)
     if probs.shape != (len(votes),len(vocab)):
-        raise ValueError(f"pred_probs has shape {list(probs.shape)} for {len(votes)} images and {len(vocab)} classes")
+        raise ValueError(f"pred_probs has shape {list(probs.shape)} for {len(votes)} images and {len(vocab)} classes; "
+                         "pass a row for each image and a column for each class")
     bad = np.flatnonzero(~((probs>=0)&(probs<=1)).all(1) | (False if multi else abs(probs.sum(1)-1)>1e-3))
     if len(bad): raise ValueError(f"{len(bad)} rows of pred_probs are not probabilities, first: {votes.index[bad[0]]} "
                                   f"({probs[bad[0]].round(3).tolist()[:5]}); pass numbers from 0 to 1{'' if multi else ' that sum to 1'}, not logits")
@@ -145,7 +148,8 @@ def consensus(
     if method not in ('majority','dawid_skene','crowdlab'):
         raise ValueError(f"no method named {method!r}; there are 'majority', 'dawid_skene' and 'crowdlab'")
     if (method=='crowdlab') != (pred_probs is not None):
-        raise ValueError(f"{method} {'needs' if pred_probs is None else 'does not use'} pred_probs, the out-of-fold probabilities")
+        raise ValueError(f"{method} {'needs' if pred_probs is None else 'does not use'} pred_probs, the out-of-fold probabilities: "
+                         f"{'pass those of crossfold' if pred_probs is None else 'leave them out, or method'}")
     if {'image','annotator','label'} <= set(votes.columns): votes = _from_long(votes)
     v,annotators,vocab = _code(votes, vocab)
     multi = v.ndim==3

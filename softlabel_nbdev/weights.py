@@ -38,7 +38,8 @@ def _table(weights, dls, normalize):
                                   "image pass a single column, such as votes.quality")
         weights = weights[vocab]
     w = align(weights, dls, name='weight')
-    if not w.any(): raise ValueError(f"the weights of all {len(w)} training images are 0, so there is nothing to learn from")
+    if not w.any(): raise ValueError(f"the weights of all {len(w)} training images are 0, so there is nothing to learn from; "
+                            "give some a weight above 0")
     return (w.double()/w.double().mean()).float().to(dls.device) if normalize else w.to(dls.device)
 
 # %% ../nbs/03_weights.ipynb #wght0017
