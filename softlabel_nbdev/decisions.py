@@ -80,8 +80,12 @@ def from_csv(cls:Thresholds,
     path, # File that `to_csv` wrote
 ) -> Thresholds: # Without the curves
     "The thresholds that `to_csv` wrote, with every digit; class names stay text."
-    table = pd.read_csv(path, dtype=str, keep_default_na=False).set_index('class')
-    for o in ('threshold','low','high','score','cv_score','total','cv_total'): table[o] = [float(v or 'nan') for v in table[o]]
+    table = pd.read_csv(path, dtype=str, keep_default_na=False)
+    numbers = ['threshold','low','high','score','cv_score','total','cv_total']
+    missing = [o for o in ('class',*numbers,'positives','pooled') if o not in table]
+    if missing: raise ValueError(f"{path} lacks {len(missing)} columns, first {missing[0]!r}: write it with Thresholds.to_csv")
+    table = table.set_index('class')
+    for o in numbers: table[o] = [float(v or 'nan') for v in table[o]]
     table['positives'],table['pooled'] = table.positives.astype(int),table.pooled=='True'
     return Thresholds(table)
 

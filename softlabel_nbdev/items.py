@@ -179,7 +179,12 @@ def align(
             hint = f" (and {n_all-n} for validation, which get none)" if values.ndim and len(values)==n_all else ""
             raise ValueError(f"{got} for {n} training images{hint}; pass a Series indexed by image, or an array of {n} in the order of train_ds")
     try: values = values.astype(np.float64)
-    except (TypeError, ValueError) as e: raise TypeError(f"every {name} should be a number: {e}") from e
+    except (TypeError, ValueError) as e:
+        table = pd.DataFrame(values.reshape(n,-1))
+        where = np.flatnonzero((table.apply(pd.to_numeric, errors='coerce').isna() & table.notna()).any(axis=1))
+        if not len(where): where = np.arange(n)   # such as dates
+        raise TypeError(f"the {name} of {len(where)} of {n} training images is not a number, first: {keys[where[0]]} ({values[where[0]]!r}); "
+                        "turn the column into numbers, for example with pd.to_numeric") from e
     if values.ndim > 2: raise ValueError(f"{name}s of shape {list(values.shape)}; pass one for each image, or one for each image and class")
     bad = {'not a finite number': ~np.isfinite(values), f'less than {min}': values < (-np.inf if min is None else min)}
     for what,mask in bad.items():
