@@ -108,7 +108,8 @@ class ClassRectificationLoss(nn.Module):
                                  ('comparison', comparison, ('relative','absolute','distribution'))):
             if value not in known: raise ValueError(f"{name} is {value!r}; pass one of {', '.join(map(repr, known))}")
         store_attr()
-        self.omega, self.features = imbalance(counts), None
+        self.register_buffer('omega', imbalance(counts))
+        self.features = None
         self.multi, self.c = self.omega.ndim == 1, len(counts)
         if not 0 <= eta <= 1: raise ValueError(f"eta is {eta}; α = η·Ω is a share of the loss, so pass a number from 0 to 1")
 
@@ -136,7 +137,8 @@ def forward(self:ClassRectificationLoss,
     if self.base is not None: base = unreduced_loss(self.base, out, targ).view(len(out), -1)
     elif self.multi: base = F.binary_cross_entropy_with_logits(out, targ.to(out), reduction='none')
     else: base = -logp.gather(1, own) if targ.ndim == 1 else -(targ*logp).sum(1, keepdim=True)
-    alpha = self.eta*self.omega.to(out).view(-1)
+    if self.omega.device != out.device: self.to(out.device)   # once: fastai doesn't move a loss
+    alpha = self.eta*self.omega.to(out.dtype).view(-1)
     loss = ((1-alpha)*base + alpha*len(out)*self.rectification(logp, own, features)).mean(1)
     return loss if self.reduction == 'none' else getattr(loss, self.reduction)()
 

@@ -133,7 +133,8 @@ def crossfold(
         jobs = [delayed(_run_fold)(f, make_learner, rows.assign(is_valid=fold==f)[keep | (fold==f)], y, fn_col, classes, label_delim,
                                    seed*1000 + r*100 + f) for f in range(n_splits) if f not in done]
         runs = Parallel(n_jobs=n_jobs, return_as='generator_unordered')(jobs)
-        for f,p in progress_bar(runs, total=len(jobs), leave=False, display=bool(jobs) and (in_notebook() or sys.stdout.isatty())):
+        seen = in_notebook() or sys.stdout.isatty()   # in a log file fastprogress prints its bar even when told not to display it
+        for f,p in progress_bar(runs, total=len(jobs), leave=False) if jobs and seen else runs:
             if save is not None: _write(files[f], p)
             done[f] = p
         for f,p in done.items(): probs[fold==f] = p

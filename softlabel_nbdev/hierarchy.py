@@ -42,6 +42,18 @@ def _rows(table, targ):
     "The rows of `table` `[c,c]` that belong to `targ`; for soft targets their mixture."
     return table.index_select(0, targ) if targ.ndim == 1 else targ @ table
 
+# %% ../nbs/04_hierarchy.ipynb #96998390
+class _KnownGradient(torch.autograd.Function):
+    "`loss` `[bs]` of `inp` `[bs,c]`, whose gradient is `grad(g)`, where `g` `[bs,1]` is what the loss of each image is multiplied by"
+    @staticmethod
+    def forward(ctx, inp, loss, grad):
+        ctx.grad = grad
+        return loss
+    @staticmethod
+    def backward(ctx, g):
+        if torch.is_grad_enabled(): raise RuntimeError("this gradient has no gradient (create_graph=True); pass targets [bs,c] instead of class indices")
+        return ctx.grad(g[:,None]), None, None
+
 # %% ../nbs/04_hierarchy.ipynb #71ccf3ad
 class MatrixCrossEntropy(_ClassLoss):
     "Cross entropy against the true class's row of soft labels (Bertinetto et al. 2020, section 3.2)."
@@ -55,18 +67,14 @@ class MatrixCrossEntropy(_ClassLoss):
         rows = rows.loc[:, rows.index]
         bad = [c for c,row in rows.iterrows() if not (row.min() >= 0 and abs(row.sum()-1) < 1e-4)]
         if bad: raise ValueError(f"the rows of {len(bad)} classes are not probabilities that sum to 1: {_some(bad)}; make them with soft_targets")
-        self.register_buffer('rows', _table(rows))
-    def per_image(self, inp, targ): return F.cross_entropy(inp, _rows(self.rows, targ), reduction='none')
-
-# %% ../nbs/04_hierarchy.ipynb #96998390
-class _KnownGradient(torch.autograd.Function):
-    "`loss` `[bs]`, whose derivative with respect to `inp` `[bs,c]` is `grad`."
-    @staticmethod
-    def forward(ctx, inp, loss, grad):
-        ctx.save_for_backward(grad)
-        return loss
-    @staticmethod
-    def backward(ctx, g): return g[:,None]*ctx.saved_tensors[0], None, None
+        self.register_buffer('rows', _table(rows.div(rows.sum(axis=1), axis=0)))
+    def per_image(self, inp, targ):
+        rows = _rows(self.rows, targ)
+        if targ.ndim > 1: return F.cross_entropy(inp, rows, reduction='none')
+        with torch.no_grad():
+            p = F.softmax(inp, dim=-1)
+            loss = inp.amax(1) - p.amax(1).log() - torch.linalg.vecdot(rows, inp)   # log-sum-exp minus the row's mean logit
+        return _KnownGradient.apply(inp, loss, lambda g: (p-rows).mul_(g))
 
 # %% ../nbs/04_hierarchy.ipynb #19e97353
 class HierarchicalCrossEntropy(_ClassLoss):
@@ -108,10 +116,11 @@ def _hard(self:HierarchicalCrossEntropy, inp, targ):
         total = torch.cat([wide.gather(1, path), narrow @ self.level.T], 1)
         loss = -(weight*total.log()).sum(1)
         for_wide, for_narrow = (-weight/total).split([path.shape[1], len(self.level)], 1)
-        if len(self.rows): p.addcmul_(p, wide.zero_().scatter_(1, path, for_wide) @ self.rows)
-        p.scatter_add_(1, members, narrow.mul_(for_narrow @ self.level))
+        for_wide = torch.zeros_like(wide).scatter_(1, path, for_wide)
+        narrow.mul_(for_narrow @ self.level)
     if total.amin() < 1e-30: return self._soft(inp, F.one_hot(targ, inp.shape[1]))
-    return _KnownGradient.apply(inp, loss, p)
+    def grad(g): return ((g*for_wide) @ self.rows).add_(g).mul_(p).scatter_add_(1, members, g*narrow)
+    return _KnownGradient.apply(inp, loss, grad)
 
 @patch
 def _soft(self:HierarchicalCrossEntropy, inp, targ):
@@ -131,26 +140,23 @@ class ExpectedCost(_ClassLoss):
         reduction:str='mean', # 'mean', 'sum', or 'none' for one number per image
     ):
         super().__init__(reduction)
-        self.weight = weight
         cost = check_cost(cost).to_numpy()
         wrong = ~np.eye(len(cost), dtype=bool)
-        self.register_buffer('cost', _table(np.where(wrong, cost - cost[wrong].min(), 0)))
+        self.register_buffer('price', _table(np.where(wrong, weight*(cost - cost[wrong].min()), 0)))
     def per_image(self, inp, targ):
+        price = _rows(self.price, targ)
         if targ.ndim == 1 and inp.device.type == 'cpu':
             with torch.no_grad():
                 p, true = F.softmax(inp, dim=-1), targ[:,None]
-                p_true, each = p.gather(1, true), _rows(self.cost, targ).mul_(p)
-                expected = each.sum(1, keepdim=True)
-                loss = (self.weight*expected - p_true.log())[:,0]
-                grad = p.mul_(1 - self.weight*expected).add_(each, alpha=self.weight)
-                grad.scatter_add_(1, true, -torch.ones_like(expected))
+                p_true, expected = p.gather(1, true), torch.linalg.vecdot(p, price)[:,None]
+                loss = (expected - p_true.log())[:,0]
+            def grad(g): return (price + (1-expected)).mul_(p).mul_(g).scatter_add_(1, true, -g)
             if p_true.amin() > 1e-30: return _KnownGradient.apply(inp, loss, grad)
-        expected = (F.softmax(inp, dim=-1)*_rows(self.cost, targ)).sum(-1)
-        return F.cross_entropy(inp, targ, reduction='none') + self.weight*expected
+        return F.cross_entropy(inp, targ, reduction='none') + (F.softmax(inp, dim=-1)*price).sum(-1)
 
 # %% ../nbs/04_hierarchy.ipynb #92f9f9f0
 class CostWeightedLoss(_ClassLoss):
-    "Each image's loss times the cost of the class predicted for it (1 where that is right; of classes that tie the costliest)."
+    "Each image's loss times the cost of the class predicted for it (1 where that is right)."
     def __init__(self,
         base, # Any loss for class indices, such as `CrossEntropyLossFlat()` or `F.cross_entropy`
         cost, # From `cost_matrix`, in the order of the vocab; row: truth
@@ -163,6 +169,6 @@ class CostWeightedLoss(_ClassLoss):
         self.register_buffer('factor', _table(cost + np.eye(len(cost))))
     def per_image(self, inp, targ):
         with NoneReduce(self.base) as base: loss = base(inp, targ)
-        largest, predicted = inp.detach().amax(1, keepdim=True), torch.empty_like(inp)
-        torch.eq(inp.detach(), largest, out=predicted)
-        return loss.as_subclass(Tensor)*predicted.mul_(_rows(self.factor, targ)).amax(1)
+        predicted = inp.detach().argmax(1)
+        factor = self.factor[targ, predicted] if targ.ndim == 1 else _rows(self.factor, targ).gather(1, predicted[:,None])[:,0]
+        return loss.as_subclass(Tensor)*factor
