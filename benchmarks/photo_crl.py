@@ -21,9 +21,9 @@ def class_weights(counts, beta=None):
     return w/w.mean()
 
 class HookHidden(HookFeatures):
-    "Hands over what the hidden layer of the `Head` puts out"
+    "Hands over what the last ReLU puts out: the hidden layer, of a `Head` and of fastai's own head alike"
     def __init__(self): super().__init__(None)
-    def before_fit(self): self.layer = self.model[1]
+    def before_fit(self): self.layer = [o for o in flatten_model(self.model) if isinstance(o, nn.ReLU)][-1]
 
 def run_tail(df, x, seed, ratio, choose):
     "A row for each method: balanced accuracy, recall of the five smallest and of the five largest classes, in %, CPU seconds"

