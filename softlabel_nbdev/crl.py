@@ -123,6 +123,7 @@ def forward(self:ClassRectificationLoss,
     targ:Tensor, # Class indices `[n]` or probabilities `[n,c]`, whose largest is the class that is mined; multi-label 0…1 `[n,c]`, present from 0.5
     features:Tensor=None, # What 'instance' mining compares, `[n,d]`, brought to length 1; default: what `HookFeatures` saw
 ) -> Tensor: # One number; `[n]` for `reduction='none'`, where each image carries the rectification of the triplets that it anchors
+    "The loss of a batch, whose minority classes are mined."
     out, targ = out.as_subclass(Tensor), targ.as_subclass(Tensor)
     out = out.to(torch.promote_types(out.dtype, torch.float32))
     if out.shape[1:] != (self.c,): raise ValueError(f"outputs are {list(out.shape)}, but there are counts for {self.c} classes: [n,{self.c}]")

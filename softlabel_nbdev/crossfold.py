@@ -10,6 +10,7 @@ __all__ = ['crossfold', 'blend', 'SoftLabels']
 # %% ../nbs/05_crossfold.ipynb #cros0003
 import json, os, sys
 from fastai.basics import *
+from fastprogress.core import IN_NOTEBOOK
 from fastprogress.fastprogress import progress_bar
 from joblib import Parallel, delayed
 from .folds import classes_of, folds, label_matrix
@@ -133,7 +134,7 @@ def crossfold(
         jobs = [delayed(_run_fold)(f, make_learner, rows.assign(is_valid=fold==f)[keep | (fold==f)], y, fn_col, classes, label_delim,
                                    seed*1000 + r*100 + f) for f in range(n_splits) if f not in done]
         runs = Parallel(n_jobs=n_jobs, return_as='generator_unordered')(jobs)
-        seen = in_notebook() or sys.stdout.isatty()   # in a log file fastprogress prints its bar even when told not to display it
+        seen = IN_NOTEBOOK or sys.stdout.isatty()   # in a log file fastprogress prints its bar even when told not to display it
         for f,p in progress_bar(runs, total=len(jobs), leave=False) if jobs and seen else runs:
             if save is not None: _write(files[f], p)
             done[f] = p

@@ -128,6 +128,7 @@ def forward(self:SoftBCE,
     preds:Tensor, # Logits `[n,c]`
     targs:Tensor, # Multi-label targets `[n,c]`, or class indices `[n]`
 ) -> Tensor: # The loss, `[n]` if `reduction` is 'none'
+    "The loss of a batch, of the labels that are known."
     preds,targs,known = self.known_targets(preds, targs)
     if known is None and self.reduction != 'none': return self.bce(preds, targs, self.reduction)
     loss = self.bce(preds, targs, 'none')

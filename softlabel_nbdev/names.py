@@ -49,14 +49,15 @@ TASKS = {'See what a loss does with each image': ['01_anatomy'],
 
 def summaries(
     path, # A Python file
-) -> dict: # Name → first line of its docstring
+) -> dict: # Name → first sentence of its docstring
     "What the functions, classes and patched methods of a file say of themselves."
     res = {}
     for node in ast.parse(Path(path).read_text(encoding='utf-8')).body:
         if not isinstance(node, (ast.FunctionDef, ast.ClassDef)): continue
         patched = [d for d in node.decorator_list if ast.unparse(d).startswith('patch')]
         owner = ast.unparse(node.args.args[0].annotation) + '.' if patched else ''
-        res[owner + node.name] = (ast.get_docstring(node) or '').split('\n')[0]
+        first = ' '.join((ast.get_docstring(node) or '').split('\n\n')[0].split())
+        res[owner + node.name] = re.split(r'(?<=\.) (?=[A-Z])', first)[0]
     return res
 
 def reference(
@@ -74,7 +75,7 @@ def reference(
             mod = module_of(fn)
             says = summaries(Path(root)/lib/f'{mod}.py')
             asks = re.search(r'^> *(.+)', '\n'.join(c.source for c in read_nb(fn).cells if c.cell_type == 'markdown'), flags=re.M)
-            about.append(f'- [{asks[1] if asks else title(fn)}]({fn.name})')
+            about.append(f'- [{(asks[1] if asks else title(fn)).replace("`", "")}]({fn.name})') # nbdev would link a name in backticks, inside the link
             rows += [f"| [{n}]({fn.name}#{page.split('#')[1]}) | {says.get(n, '').replace('|', chr(92) + '|')} | `{mod}` |" for n,page in names.items()]
         if rows: texts.append('\n'.join([f'## {task}', '', *about, '', '| Name | What it is | Module |', '|---|---|---|', *rows]))
     cells = [dict(cell_type='markdown', id=f'reference{i}', metadata={}, source=t.splitlines(keepends=True)) for i, t in enumerate(texts)]
