@@ -84,8 +84,8 @@ def small_project(
     rewrite(dest/'settings.ini', {'^lib_name.*': 'lib_name = small', '^requirements.*': 'requirements ='})
     for f in ('_quarto.yml', 'styles.css', 'favicon.svg'): shutil.copy(root/'nbs'/f, dest/'nbs')
     (dest/'small/__init__.py').touch()
-    def save(name, md, *code): write_nb(new_nb([mk_cell(md, 'markdown')] + [mk_cell(c) for c in code]), dest/f'nbs/{name}.ipynb')
-    save('index', '# Small\n\n> A project\n\nSee [the chapter](01_one.ipynb).')
-    save('01_one', '# One\n\n> A chapter', '#| default_exp all', '#| export\ndef double(\n    x, # A number\n):\n    "Twice the number."\n    return 2*x', chapter)
+    def save(name, md, *code): write_nb(new_nb([mk_cell(o, 'markdown') for o in md] + [mk_cell(c) for c in code]), dest/f'nbs/{name}.ipynb')
+    save('index', ['# Small\n\n> A project', 'See [the chapter](01_one.ipynb).'])
+    save('01_one', ['# One\n\n> A chapter'], '#| default_exp all', '#| export\ndef double(\n    x, # A number\n):\n    "Twice the number."\n    return 2*x', chapter)
     sync(dest)
     return dest
