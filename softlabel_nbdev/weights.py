@@ -20,7 +20,7 @@ _all_ = ['consensus','plot_votes']
 # %% ../nbs/03_weights.ipynb #wght0016
 def _losses(loss_func, pred, targs):
     "The losses of a batch before any mean, `[n]` or `[n,c]`"
-    return (getattr(loss_func, 'elementwise', None) or partial(unreduced_loss, loss_func))(pred, targs)
+    return loss_func.paid_counted(pred, targs)[0] if hasattr(loss_func, 'paid_counted') else unreduced_loss(loss_func, pred, targs)
 
 def _divisor(loss_func, pred, targs, losses):
     "What `loss_func` divides the sum of its losses by: their number, unless it has class weights or leaves targets out"
