@@ -14,7 +14,8 @@ from fastprogress.core import IN_NOTEBOOK
 from fastprogress.fastprogress import progress_bar
 from joblib import Parallel, delayed
 from .folds import classes_of, folds, label_matrix
-from .items import ItemCallback, align
+from .items import ItemCallback
+from .names import align
 
 # %% ../nbs/05_crossfold.ipynb #cros0019
 def _table(items, y, fn_col, groups):

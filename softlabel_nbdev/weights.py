@@ -14,6 +14,7 @@ from fastai.basics import *
 from fastai.losses import BaseLoss
 from .anatomy import unreduced_loss
 from .items import *
+from .names import align
 from .votes import *
 _all_ = ['consensus','plot_votes']
 
