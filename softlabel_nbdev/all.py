@@ -10,6 +10,7 @@ __all__ = []
 # %% ../nbs/all.ipynb #44e9551b
 from .items import *
 from .names import *
+from .pictures import *
 from .anatomy import *
 from .losses import *
 from .weights import *
