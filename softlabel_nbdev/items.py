@@ -25,17 +25,20 @@ def _check_dl(dl):
 
 # %% ../nbs/00_items.ipynb #item0020
 class _ItemDL(DataLoader):
-    """The batches of `dl`, unchanged; `idx` is the positions in its data set of the items in the latest batch.
-    With `keep`, one bool for each item, the epoch has only the items that it says."""
+    """The batches of `dl`; `idx` is the positions in its data set of the items in
+    the latest batch. Items that `keep_only` leaves out aren't loaded."""
     _default = 'dl'
     def __init__(self,
         dl:DataLoader, # fastai `DataLoader` over a data set with positions; it isn't changed
     ):
         _check_dl(dl)
-        self.dl,self.idx,self.keep,fake,state = dl,None,None,dl.fake_l,random.getstate()
-        super().__init__(dl.dataset, bs=dl.bs, num_workers=fake.num_workers, pin_memory=dl.pin_memory, timeout=dl.timeout,
-                         shuffle=dl.shuffle, drop_last=dl.drop_last, n=dl.n, device=dl.device,
-                         persistent_workers=fake.persistent_workers, pin_memory_device=fake.pin_memory_device)
+        self.dl,self.idx,self.keep,self.drawn = dl,None,None,None
+        fake,state = dl.fake_l,random.getstate()
+        super().__init__(dl.dataset, bs=dl.bs, num_workers=fake.num_workers,
+            pin_memory=dl.pin_memory, timeout=dl.timeout, shuffle=dl.shuffle,
+            drop_last=dl.drop_last, n=dl.n, device=dl.device,
+            persistent_workers=fake.persistent_workers,
+            pin_memory_device=fake.pin_memory_device)
         random.setstate(state)   # a new DataLoader draws a seed, which this one has no use for
 
     def create_batches(self, samps):
@@ -51,16 +54,24 @@ class _ItemDL(DataLoader):
         if self.pin_memory and type(b)==list: b = tuple(b)   # pinning makes lists of tuples
         b = self.dl.after_batch(b)
         if find_bs(b)==len(self.idx): return b
-        raise ValueError(f"{len(self.idx)} items were loaded but the batch has {find_bs(b)}: a transform of the batch adds or drops "
-                         "images; do that to the items instead")
+        raise ValueError(f"{len(self.idx)} items were loaded but the batch has {find_bs(b)}: a transform of "
+                         "the batch adds or drops images; do that to the items instead")
+
+    def keep_only(self,
+        keep, # One bool for each item `[n]`; several calls leave those that all of them keep
+    ):
+        "Leave the other items out of this epoch."
+        keep = np.asarray(keep, dtype=bool)
+        self.keep,self.drawn = (keep if self.keep is None else self.keep & keep),None
 
     def get_idxs(self):
-        idxs = self.dl.get_idxs()
-        return idxs if self.keep is None else [i for i in idxs if self.keep[i]]
+        if self.keep is None: return self.dl.get_idxs()
+        if self.drawn is None: self.drawn = [i for i in self.dl.get_idxs() if self.keep[i]]
+        return self.drawn
 
     def __len__(self):
         if self.keep is None: return len(self.dl)
-        n = sum(self.keep)
+        n = len(self.get_idxs())
         return n//self.bs if self.drop_last else math.ceil(n/self.bs)
 
     def randomize(self): self.dl.randomize()
@@ -69,7 +80,9 @@ class _ItemDL(DataLoader):
         self.it = None   # deleted at the end of an epoch
         self.dl.before_iter()
 
-    def after_iter(self): self.dl.after_iter()
+    def after_iter(self):
+        self.drawn = None
+        self.dl.after_iter()
     def chunkify(self, b): return self.dl.chunkify(b)
     def new(self, *args, **kwargs): return self.dl.new(*args, **kwargs)
     def one_batch(self): return self.dl.one_batch()
@@ -88,9 +101,18 @@ def _followed(dl):
 
 # %% ../nbs/00_items.ipynb #item0027
 class ItemCallback(Callback):
-    "Base of callbacks that need to know which training images are in the batch: `self.idx`, positions in `dls.train_ds`."
+    """Base of callbacks about single training images: `self.idx` is which of them are in
+    the batch, and `keep` says which are in the epoch."""
     order,run_valid = -5,False
-    mixup_ok = False # Set to True in a callback whose effect on the targets MixUp may blend, as it blends images
+    mixup_ok = False # True in a callback whose effect on images or targets MixUp may blend
+
+    def keep(self): # None: all; or one bool for each image of `dls.train_ds` `[n]`
+        "The images that are trained on in this epoch; the others aren't loaded."
+        return None
+
+    def before_fit(self):
+        if hasattr(self.learn, 'lr_finder'): # ends the fit itself, after steps; its epochs may be shorter than it thinks
+            self.learn.n_epoch = self.lr_finder.num_it
 
     def before_train(self):
         mixing = [type(cb).__name__ for cb in self.learn.cbs if isinstance(cb, MixHandler)]
@@ -98,6 +120,15 @@ class ItemCallback(Callback):
             raise ValueError(f"{type(self).__name__} is about single images, and {mixing[0]} makes each image of two; "
                              f"train without {mixing[0]}, or leave {type(self).__name__} out")
         self.learn.dl = _follow(self.learn.dl)
+        keep = self.keep()
+        if keep is not None: self._leave_out(np.asarray(keep, dtype=bool))
+
+    def _leave_out(self, keep):
+        dl = self.item_dl
+        dl.keep_only(keep)
+        if dl.keep.sum() < (dl.bs if dl.drop_last else 1):
+            raise ValueError(f"{type(self).__name__} keeps {keep.sum()} of {len(keep)} training images, which leaves "
+                f"{dl.keep.sum()} for this epoch, less than a batch of {dl.bs}; leave out fewer, or make bs smaller")
 
     @property
     def item_dl(self)->_ItemDL: # None outside training
@@ -110,5 +141,5 @@ class ItemCallback(Callback):
         dl = self.item_dl
         if dl is None or dl.idx is None:
             raise RuntimeError("idx is known only while training: use it between before_batch and after_batch (and if you write a "
-                               "before_train of your own, call super().before_train() in it)")
+                               "before_fit or before_train of your own, call super()'s in it)")
         return dl.idx.to(find_device(self.xb))

@@ -6,7 +6,7 @@ Docs: https://OWNER.github.io/softlabel_nbdev/targets.html.md"""
 
 # %% auto #0
 __all__ = ['plain', 'is_missing', 'target_kind', 'sums_to_one', 'LabelLoss', 'ratio', 'TargetError', 'check_shapes',
-           'check_indices', 'check_numbers', 'SoftCategorize', 'SoftCategoryBlock']
+           'check_indices', 'check_numbers', 'target_rows', 'SoftCategorize', 'SoftCategoryBlock']
 
 # %% ../nbs/00_targets.ipynb #targ004
 import warnings
@@ -258,6 +258,23 @@ def warn_if_probs(self:LabelLoss,
     if p.numel() >= 64 and ((p > 0) & (p < 1)).all():
         warnings.warn(f"all preds {[*p.shape]} lie between 0 and 1, as if the model ended in a sigmoid "
             f"or a softmax. {type(self).__name__} applies its own: let the model end in its linear layer")
+
+# %% ../nbs/00_targets.ipynb #targrow1
+def target_rows(
+    targs:Tensor, # Class indices `[n]` or `[n,1]`, or numbers from 0 to 1 `[n,c]`
+    c:int, # Number of classes
+    ignore:float=None, # Value of a missing label; None: nan, or -100 for class indices
+) -> tuple: # Numbers `[n,c]`, float; and bool `[n,c]`
+    "Targets as a row for each image, 0 where the label is missing, and which labels are known."
+    y = plain(targs)
+    if y.shape == (len(y),1) and c > 1: y = y[:,0]
+    if y.shape[1:] not in ((), (c,)):
+        raise ValueError(f"targets {[*targs.shape]} don't fit {c} classes: class indices [n], or a number for each class [n,{c}]")
+    known = ~is_missing(y, ignore)
+    if y.ndim == 1 and c > 1:
+        check_indices(y, known, c, f'targets {[*targs.shape]} for {c} classes')
+        return F.one_hot(y*known, c).float()*known[:,None],known[:,None].expand(-1, c)
+    return y.float().masked_fill(~known, 0).view(len(y), c),known.view(len(y), c)
 
 # %% ../nbs/00_targets.ipynb #targ030
 class SoftCategorize(DisplayedTransform):
