@@ -17,6 +17,7 @@ from .weights import *
 from .hierarchy import *
 from .crossfold import *
 from .issues import *
+from .review import *
 from .crl import *
 from .thresholds import *
 
