@@ -187,7 +187,7 @@ def _why_none(ways, unproven, mend, what):
     best = max(ways, key=_worth)
     if _are_numbers(best.names) and _only_count(best.names):
         return (f"the table of {what}s is indexed 0…{len(best.names)-1}, which counts rows and names no "
-            f"image; {mend}. If these are the row labels of the DataFrame that you train on, "
+            f"image; {mend}. If its rows go with the index of the DataFrame that you train on, "
             "say so by .rename_axis('index')")
     if unproven:
         best = max(unproven, key=_worth)
@@ -196,9 +196,9 @@ def _why_none(ways, unproven, mend, what):
             f"they name {len(extra)} images that aren't there: {some(extra)}. If that is what "
             f"they are, say so by .rename_axis({best.column!r}); else {mend}")
     lost = [o for o,found in zip(best.images, best.found) if not found]
-    rest = "; or leave those images out (missing=, where there is one, gives them a value)"
+    if best.found.mean() > .5: mend = "leave those images out, or give them a value, by missing= where there is one"
     return (f"{len(lost)} of {best.n} images have no {what}: {some(lost)}. That is by {best!r}, which "
-        f"comes nearest; the table of {what}s has {some(best.names)}: {mend}{rest*best.found.any()}")
+        f"comes nearest; the table of {what}s has {some(best.names)}: {mend}")
 
 def _nameless(what):
     return (f"these images have no names to find each {what} by; "
