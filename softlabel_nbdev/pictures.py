@@ -8,35 +8,39 @@ Docs: https://OWNER.github.io/softlabel_nbdev/pictures.html.md"""
 __all__ = ['show_pictures', 'picture_getter']
 
 # %% ../nbs/00_pictures.ipynb #pict0004
-import textwrap
+import re
 from itertools import chain
-from matplotlib.textpath import TextPath
+from matplotlib.font_manager import FontProperties
+from matplotlib.textpath import text_to_path
 from fastai.vision.all import *
 
 # %% ../nbs/00_pictures.ipynb #pict0011
-def _text_width(
-    text:str, # One line
-    fontsize:float, # In points
-) -> float: # Inches
-    "The width of a line of text in matplotlib's font."
-    if not text.strip(): return 0.
-    path = TextPath((0,0), text.replace('$', r'\$'), size=fontsize)
-    return path.get_extents().width/72
+def _text_width(text, fontsize):
+    "Inches that a line of text takes in matplotlib's font"
+    size = text_to_path.get_text_width_height_descent(
+        text.strip(), FontProperties(size=fontsize), ismath=False)
+    return size[0]/72
 
-# %% ../nbs/00_pictures.ipynb #pict0012
-def _wrap(
-    text, # Any value; its line breaks are kept
-    inches:float, # Width of the cell
-    fontsize:float=10, # In points
-) -> list: # Lines, none wider than `inches`
-    "The lines of `text` that fit into `inches`."
-    parts = str(text).split('\n')
-    for letters in range(max(2, int(72*inches/fontsize*2)), 0, -1):
-        lines = [o for part in parts for o in textwrap.wrap(part, letters) or ['']]
-        if max(_text_width(o, fontsize) for o in lines) <= inches: break
-    return lines
+# %% ../nbs/00_pictures.ipynb #pict0013
+def _break(word, inches, fontsize):
+    "The word, or its parts if it is wider than a line"
+    for letters in range(len(word), 0, -1):
+        parts = [word[i:i+letters] for i in range(0, len(word), letters)]
+        if max(_text_width(o, fontsize) for o in parts) <= inches: break
+    return parts
 
-# %% ../nbs/00_pictures.ipynb #pict0016
+def _wrap(text, inches, fontsize=10):
+    "Lines of `text`, none wider than `inches`; its own line breaks are kept"
+    lines = []
+    for paragraph in str(text).split('\n'):
+        lines.append('')
+        for word in re.findall(r'[^\s_/;|-]+[\s_/;|-]?|[\s_/;|-]', paragraph):
+            for part in _break(word, inches, fontsize):
+                if _text_width(lines[-1] + part, fontsize) > inches: lines.append('')
+                lines[-1] += part
+    return [o.rstrip() for o in lines]
+
+# %% ../nbs/00_pictures.ipynb #pict0017
 def _show(
     image, # PIL or fastai picture, tensor `[c,h,w]` or `[h,w]`, array, or path of a file
     ax, # Axes to show it on
@@ -46,7 +50,7 @@ def _show(
     if isinstance(image, (PILImageBW,TensorImageBW)): return image.show(ctx=ax)
     return show_image(image, ctx=ax, cmap='gray')
 
-# %% ../nbs/00_pictures.ipynb #pict0018
+# %% ../nbs/00_pictures.ipynb #pict0019
 _font = 10            # points; 10 pixels where a phone shows 4.8 inches on 350 pixels
 _line = 1.25*_font/72 # inches from one line to the next
 _gap = .1             # inches between two cells
@@ -60,7 +64,7 @@ def _place(axes, ncols, size, tops, height):
         ax.set_position([left/(ncols*size), bottom/height, side/(ncols*size), side/height])
         ax.set_anchor('N')
 
-# %% ../nbs/00_pictures.ipynb #pict0019
+# %% ../nbs/00_pictures.ipynb #pict0020
 def show_pictures(
     images, # Pictures as in `_show`; None leaves its cell empty
     titles=None, # A text for each picture; default: none
@@ -94,7 +98,7 @@ def show_pictures(
                  fontsize=_font, fontweight='bold', parse_math=False)
     return axes
 
-# %% ../nbs/00_pictures.ipynb #pict0020
+# %% ../nbs/00_pictures.ipynb #pict0021
 def _same_length(images, titles, row_heads, ncols):
     "Lists of pictures, titles and heads of rows, as many as there have to be"
     images = list(images)
@@ -107,7 +111,7 @@ def _same_length(images, titles, row_heads, ncols):
                              f"{ncols}: pass {want}; None or '' for one that is empty")
     return images, titles, heads
 
-# %% ../nbs/00_pictures.ipynb #pict0027
+# %% ../nbs/00_pictures.ipynb #pict0028
 def picture_getter(
     get_image=None, # Function from name to picture, folder, `DataLoaders`, `Learner`, or None: the name is a file's path
 ) -> callable: # Function from the name of an image to its picture
@@ -120,7 +124,7 @@ def picture_getter(
     raise TypeError(f"get_image is {get_image!r}; pass a function from the name of an image "
                     "to its picture, the folder of the pictures, or DataLoaders")
 
-# %% ../nbs/00_pictures.ipynb #pict0028
+# %% ../nbs/00_pictures.ipynb #pict0029
 def _from_folder(folder):
     "A function that opens the file of that name in `folder`"
     if not Path(folder).is_dir():
@@ -133,7 +137,7 @@ def _from_folder(folder):
         return PILImage.create(file)
     return get
 
-# %% ../nbs/00_pictures.ipynb #pict0030
+# %% ../nbs/00_pictures.ipynb #pict0031
 def _item_names(items, path):
     "Yield (position, what it is, what it may be called) of each of `items`"
     columns = [[o[0] if isinstance(o, tuple) else o for o in items]]

@@ -1,0 +1,171 @@
+"Every plot function with names and pictures as people have them: no two texts overlap, none is cut, all can be read on a phone"
+from contextlib import contextmanager
+from itertools import combinations
+from pathlib import Path
+import matplotlib; matplotlib.use('agg')
+import matplotlib.pyplot as plt, numpy as np, pandas as pd, pytest, torch
+from matplotlib.colors import to_rgb
+from matplotlib.text import Text
+from fastai.vision.all import *
+from softlabel_nbdev.all import *
+
+OUT = Path(__file__).parent/'out'       # to be looked at; not in the repository
+PHONE = 350                             # CSS pixels for a figure on a screen of 390
+LEAST = 9.5                             # CSS pixels, the smallest text that is read
+
+# --- names and pictures --------------------------------------------------------------
+
+BREEDS = ['Rhodesian ridgeback', 'Old English sheepdog', 'Border terrier', 'Australian terrier', 'English foxhound',
+          'Shih-Tzu', 'Samoyed', 'Beagle', 'Golden retriever', 'Dingo']
+LONG = ['Staffordshire bullterrier', 'American_water_spaniel_xy', 'Wirehaired pointing grif.', 'Bouvier des Flandres dog!',
+        'Weimaraner-long-haired-wm', 'Mmmmmmmmmmmmmmmmmmmmmmmmm', 'iiiiiiiiiiiiiiiiiiiiiiiii', 'Norwegian elkhound, black',
+        'Greater Swiss Mountain do', 'Petit basset griffon vend']
+assert {len(o) for o in LONG} == {25}
+
+def breed(i): return f'{BREEDS[i%10]} {"ABCD"[i//10]}'
+
+def picture(name, grey=False, shape=None):
+    "A picture that depends on its name, upright for even numbers and wide for odd ones, or of `shape`"
+    i = int(''.join(filter(str.isdigit, name)))
+    h,w = shape or [(90,60), (60,90)][i%2]
+    y,x = np.mgrid[:h,:w]/30
+    waves = np.stack([np.sin(x*(i%5+1) + k)*np.cos(y*(i%3+1) - k) for k in range(3)], -1)
+    image = PILImage.create((127*waves + 128).astype(np.uint8))
+    return PILImageBW(image.convert('L')) if grey else image
+
+class Case:
+    "A kind of data: names of classes, and what its pictures are like"
+    def __init__(self, names, *, n=60, labels=1, **kind):
+        self.names, self.labels = names, labels
+        rng = np.random.default_rng(0)
+        self.get_image = partial(picture, **kind)
+        self.files = [f'n0208{i:04d}_photo.JPEG' for i in range(n)]
+        # the first classes are the frequent ones, each class occurs
+        share = 1/np.arange(1, len(names)+1)
+        drawn = rng.choice(len(names), (n,labels), p=share/share.sum())
+        drawn[:len(names)] = np.arange(len(names))[:n,None]
+        self.drawn = drawn
+        if labels > 1: self.drawn = np.stack([rng.permutation(len(names))[:labels] for _ in range(n)])
+
+    def label(self, i): return ';'.join(self.names[j] for j in self.drawn[i])
+
+    def learner(self, **kwargs):
+        "An untrained model, seeded"
+        df = pd.DataFrame({'fname': self.files, 'label': [self.label(i) for i in range(len(self.files))], 'is_valid': False})
+        df = pd.concat([df, df.assign(is_valid=True)], ignore_index=True)
+        block = TransformBlock(type_tfms=self.get_image, item_tfms=[Resize(24), ToTensor], batch_tfms=IntToFloatTensor)
+        dblock = DataBlock((block, MultiCategoryBlock(vocab=self.names) if self.labels > 1 else CategoryBlock(vocab=self.names, sort=False)),
+                           get_x=ColReader('fname'), get_y=ColReader('label', label_delim=';' if self.labels > 1 else None),
+                           splitter=ColSplitter())
+        dls = dblock.dataloaders(df, bs=len(self.files), num_workers=0)
+        x = dls.one_batch()[0]
+        with no_random(): model = nn.Sequential(nn.AdaptiveAvgPool2d(4), nn.Flatten(), nn.Linear(16*x.shape[1], len(self.names)))
+        return Learner(dls, model, **kwargs)
+
+CASES = {
+    'long':      Case(LONG),
+    'two':       Case(['healthy', 'pneumonia, bacterial or viral']),
+    '37':        Case([breed(i) for i in range(37)], n=120),
+    'portrait':  Case(BREEDS, shape=(120,50)),
+    'landscape': Case(BREEDS, shape=(50,120)),
+    'grey':      Case(BREEDS, grey=True),
+    'colour':    Case(BREEDS),
+    'digits':    Case([str(i) for i in range(10)], grey=True, shape=(40,40)),
+    'labels':    Case(BREEDS, labels=5),
+}
+
+# --- the functions -------------------------------------------------------------------
+
+def draw_show_pictures(case):
+    titles = [f'{case.label(i)} → {case.label(i+1)}\n{case.files[i]}' for i in range(9)]
+    heads = [case.names[i%len(case.names)] for i in range(3)]
+    return show_pictures(map(case.get_image, case.files[:9]), titles, row_heads=heads)
+
+def draw_explain(case): return explain(case.learner())
+
+def issues_of(case):
+    labels = [case.label(i) for i in range(len(case.files))]
+    return pd.DataFrame({'given': labels, 'suggested': labels[1:] + labels[:1], 'quality': np.linspace(0, 1, len(labels)),
+                         'is_issue': True}, pd.Index(case.files, name='image'))
+
+def draw_plot_issues(case): return plot_issues(issues_of(case), case.get_image)
+
+def draw_review(case): return review(issues_of(case), case.get_image, save=None, label_delim=';').plot()
+
+FUNCTIONS = {name.removeprefix('draw_'): f for name,f in list(globals().items()) if name.startswith('draw_')}
+MULTI_ONLY, SINGLE_ONLY = set(), {'plot_votes', 'plot_matrix'}
+
+# --- what is measured ----------------------------------------------------------------
+
+@contextmanager
+def drawn_texts():
+    "The texts that matplotlib draws, in a list that fills while figures are drawn"
+    texts, draw = [], Text.draw
+    def record(self, renderer, *args, **kwargs):
+        if self.get_visible() and self.get_text().strip(): texts.append(self)
+        return draw(self, renderer, *args, **kwargs)
+    Text.draw = record
+    try: yield texts
+    finally: Text.draw = draw
+
+def overlap(a, b, slack=1.):
+    "Whether two boxes share more than a pixel in both directions"
+    return (min(a.x1, b.x1) - max(a.x0, b.x0) > slack) and (min(a.y1, b.y1) - max(a.y0, b.y0) > slack)
+
+def luminance(colour):
+    rgb = np.array(to_rgb(colour))
+    return np.where(rgb <= .04045, rgb/12.92, ((rgb+.055)/1.055)**2.4) @ [.2126, .7152, .0722]
+
+def contrast(a, b):
+    a,b = sorted((luminance(a), luminance(b)))
+    return (b+.05)/(a+.05)
+
+def faults(fig):
+    "What can't be read in a figure, in words"
+    with drawn_texts() as texts:
+        fig.canvas.draw()
+        texts.clear()               # a layout may move things in the first pass
+        fig.canvas.draw()
+    texts = list(dict.fromkeys(texts))
+    boxes = [o.get_window_extent() for o in texts]
+    says = [repr(o.get_text().replace('\n', ' '))[:60] for o in texts]
+    page = fig.bbox
+    for o,box in zip(says, boxes):
+        if box.x0 < page.x0-1 or box.y0 < page.y0-1 or box.x1 > page.x1+1 or box.y1 > page.y1+1: yield f'{o} is cut'
+    for (a,p),(b,q) in combinations(zip(says, boxes), 2):
+        if overlap(p, q): yield f'{a} and {b} overlap'
+    pictures = [im.get_window_extent() for ax in fig.axes for im in ax.images]
+    inside = {id(t) for ax in fig.axes for t in ax.texts}     # numbers in a matrix lie on it
+    for text,o,box in zip(texts, says, boxes):
+        if id(text) not in inside and any(overlap(box, p) for p in pictures): yield f'{o} lies on a picture'
+    scale = min(1, PHONE/page.width)
+    for text,o in zip(texts, says):
+        size = text.get_fontsize()/72*fig.dpi*scale
+        if size < LEAST: yield f'{o} has {size:.1f} pixels on a phone'
+        if id(text) not in inside and contrast(text.get_color(), fig.get_facecolor()) < 4.5: yield f'{o} does not stand out from its ground'
+
+def figures_of(name, case): 
+    plt.close('all')
+    axes = FUNCTIONS[name](CASES[case])
+    if isinstance(axes, plt.Axes): axes = [axes]
+    if not all(isinstance(ax, plt.Axes) for ax in axes): raise TypeError(f'{name} returns {type(axes)}, not its axes')
+    return [plt.figure(i) for i in plt.get_fignums()]
+
+def check(name, case, tag):
+    OUT.mkdir(exist_ok=True)
+    found = []
+    for i,fig in enumerate(figures_of(name, case)):
+        found += faults(fig)
+        fig.savefig(OUT/f'{name}-{case}-{tag}{i or ""}.png', dpi=90)
+    plt.close('all')
+    assert not found, f'{len(found)} faults: ' + '; '.join(found[:6])
+
+@pytest.mark.parametrize('case', CASES)
+@pytest.mark.parametrize('name', FUNCTIONS)
+@pytest.mark.parametrize('look', ['default', 'dark_background', 'course'])
+def test_can_be_read(name, case, look):
+    if case == 'labels' and name in SINGLE_ONLY: pytest.skip('one label per image only')
+    from softlabel_nbdev.course import course_style
+    with plt.style.context('dark_background' if look == 'dark_background' else 'default'):
+        if look == 'course': course_style()
+        check(name, case, look)
