@@ -53,7 +53,7 @@ def _show(
 # %% ../nbs/00_pictures.ipynb #pict0019
 _font = 10            # points; 10 pixels where a phone shows 4.8 inches on 350 pixels
 _line = 1.25*_font/72 # inches from one line to the next
-_gap = .1             # inches between two cells
+_gap = .14            # inches between two cells
 
 def _place(axes, ncols, size, tops, height):
     "Give each of `axes` its cell; `tops`: where the pictures of each row begin, in inches from above"
