@@ -14,7 +14,7 @@ from fastcore.imports import IN_NOTEBOOK
 from fastai.vision.all import *
 from .checks import some
 from .issues import plot_issues
-from .pictures import picture_getter, show_pictures
+from .pictures import pictures_of, show_pictures
 
 # %% ../nbs/05c_review.ipynb #revw0009
 _answers = 'keep', 'take', 'other', 'leave out'
@@ -51,7 +51,7 @@ class Review:
     "Doubted images and what was decided about each; `fixes` is what `correct` takes."
     def __init__(self,
         table:pd.DataFrame, # Row per image: `given` and `suggested` label
-        get_image, # Function from the name of an image to its picture
+        get_image, # As in `pictures_of`
         vocab, # Labels that an image may get
         *,
         label_delim:str=None, # What separates the labels of an image that can have several
@@ -120,11 +120,11 @@ def _png(picture):
     plt.close(ax.figure)
     return file.getvalue()
 
-def _card(review, name):
+def _card(review, name, picture):
     "The widgets for one image"
     import ipywidgets as w
     row = review.table.loc[name]
-    picture = w.Image(value=_png(review.get_image(name)))
+    picture = w.Image(value=_png(picture))
     labels = w.HTML(f'<b>{escape(str(row.given))} → {escape(str(row.suggested))}</b>'
                     f'<br>{escape(str(name))}')
     answer = w.ToggleButtons(options=_answers, value=row.decision or None,
@@ -161,7 +161,8 @@ class _Pages:
         names = self.review.page(self.i).index
         for card in self.cards.children:
             for o in (*card.children, card): o.close()
-        self.cards.children = [_card(self.review, name) for name in names]
+        pictures = pictures_of(names, self.review.get_image)
+        self.cards.children = [_card(self.review, *o) for o in zip(names, pictures)]
         start = self.i*self.review.n
         self.where.value = f'{start+1} to {start+len(names)} of {n}'
 
@@ -205,7 +206,7 @@ def review(
     _check_issues(issues)
     if vocab is None: vocab = _labels_in(issues, label_delim)
     if 'is_issue' in issues: issues = issues[issues.is_issue]
-    out = Review(issues[['given','suggested']], picture_getter(get_image), vocab,
+    out = Review(issues[['given','suggested']], get_image, vocab,
                  label_delim=label_delim, n=n, save=save)
     out.write()
     return out
