@@ -16,9 +16,9 @@ from .checks import some
 # %% ../nbs/00_names.ipynb #name012
 def _as_name(o):
     "What `o` names an image by: text for text, paths and whole numbers; None if it is missing"
-    if o is None or o is pd.NA or isinstance(o, Real) and o != o: return None
-    if isinstance(o, os.PathLike): return Path(o).as_posix()
     if isinstance(o, str): return o.replace('\\', '/').removeprefix('./') or None
+    if o is None or o is pd.NA or isinstance(o, float) and o != o: return None
+    if isinstance(o, os.PathLike): return Path(o).as_posix()
     whole = isinstance(o, Real) and not isinstance(o, bool) and float(o).is_integer()
     return str(int(o)) if whole else o
 
@@ -28,21 +28,19 @@ def _spellings(names, path):
     roots = [f'{o.as_posix()}/' for o in (Path(path).absolute(), Path(path))]
     def below(o): return o.removeprefix(roots[0]).removeprefix(roots[1])
     def file(o): return o.rsplit('/', 1)[-1]
-    ways = {'': str, 'path below path': below, 'file name': file,
+    ways = {'': str, 'path': below, 'file name': file,
             'file name without ending': lambda o: os.path.splitext(file(o))[0]}
     return {how: [f(o) if isinstance(o, str) else o for o in names]
             for how,f in ways.items()}
 
 # %% ../nbs/00_names.ipynb #name018
-def _both(names, images, path):
-    "The spellings in which a table's names and those of images may be compared"
-    theirs,ours = _spellings(names, path),_spellings(images, path)
+def _comparable(theirs, ours):
+    "The spellings in which the names of a table and of images can be compared, of those that `_spellings` gives"
     for how in theirs:
         pairs = [(o[''], o[how]) for o in (theirs,ours)]
-        apart = all(len(set(short)) == len(set(full)) for full,short in pairs)
-        short = [full == short for full,short in pairs]
-        new = not how or not all(short)
-        if new and apart and (any(short) or 'path' in how): yield how,theirs[how],ours[how]
+        same = [full == short for full,short in pairs]
+        apart = not all(same) and all(len(set(short)) == len(set(full)) for full,short in pairs)
+        if not how or apart and (any(same) or how == 'path'): yield how
 
 # %% ../nbs/00_names.ipynb #name021
 def _frame(items):
@@ -80,12 +78,15 @@ class _Reading:
 
     @property
     def found(self): return self.rows >= 0
-    def __repr__(self): return f"{self.how} {self.column!r}".strip()
+    def __repr__(self): return repr(self.column) + (f' as {self.how}' if self.how else '')
 
 def _readings(names, frame, n, path):
     "All ways to find `names` among the images in `frame`, of which the first `n` are looked for"
-    return [_Reading(column, how, theirs, ours, n) for column,images in _columns(frame)
-            for how,theirs,ours in _both(names, images, path)]
+    theirs,ways = _spellings(names, path),[]
+    for column,images in _columns(frame):
+        ours = _spellings(images, path)
+        ways += [_Reading(column, how, theirs[how], ours[how], n) for how in _comparable(theirs, ours)]
+    return ways
 
 # %% ../nbs/00_names.ipynb #name029
 def _are_numbers(names):
@@ -98,9 +99,8 @@ def _only_count(names):
 def _proves(reading):
     "Whether it is enough that the names agree"
     if not _are_numbers(reading.names): return True
-    if _only_count(reading.names): return False
-    every = set(reading.names) <= set(reading.images)
-    return every and (reading.found.all() or not _only_count(reading.images))
+    if _only_count(reading.names) or _only_count(reading.images): return False
+    return set(reading.names) in (set(reading.images), set(reading.images[:reading.n]))
 
 # %% ../nbs/00_names.ipynb #name032
 def _own_rows(table, images):
@@ -191,10 +191,9 @@ def _why_none(ways, unproven, mend, what):
             "say so by .rename_axis('index')")
     if unproven:
         best = max(unproven, key=_worth)
-        extra = [o for o in best.names if o not in set(best.images)]
-        return (f"the table of {what}s is indexed by whole numbers, which could be anything. As {best!r} "
-            f"they name {len(extra)} images that aren't there: {some(extra)}. If that is what "
-            f"they are, say so by .rename_axis({best.column!r}); else {mend}")
+        return (f"the table of {what}s is indexed by whole numbers, which could be anything: {some(best.names)}. "
+            f"If they are {best!r}, where the images have {some(dict.fromkeys(best.images))}, say so by "
+            f".rename_axis({best.column!r}); else {mend}")
     lost = [o for o,found in zip(best.images, best.found) if not found]
     if best.found.mean() > .5: mend = "leave those images out, or give them a value, by missing= where there is one"
     return (f"{len(lost)} of {best.n} images have no {what}: {some(lost)}. That is by {best!r}, which "
