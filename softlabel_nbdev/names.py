@@ -99,7 +99,8 @@ def _only_count(names):
 def _proves(reading):
     "Whether it is enough that the names agree"
     if not _are_numbers(reading.names): return True
-    if _only_count(reading.names) or _only_count(reading.images): return False
+    counted = _only_count(reading.names) or _only_count(reading.images)
+    if counted or len(reading.names) < 5: return False
     return set(reading.names) in (set(reading.images), set(reading.images[:reading.n]))
 
 # %% ../nbs/00_names.ipynb #name032
@@ -115,7 +116,7 @@ def _own_rows(table, images):
     same = table.iloc[first[rows]].equals(images[list(table.columns)])
     return first[rows] if same else None
 
-# %% ../nbs/00_names.ipynb #name034
+# %% ../nbs/00_names.ipynb #name035
 def find_rows(
     table, # `Series` or `DataFrame` indexed by image, or the index itself; it names each image once
     items, # The images: a `DataFrame`, paths, or tuples; an image may be there more than once
@@ -140,7 +141,7 @@ def find_rows(
     if fit: return _only_one(fit, what).rows
     raise ValueError(_why_none(sure or ways, list(filter(fits, ways)), _mend(table, ways), what))
 
-# %% ../nbs/00_names.ipynb #name036
+# %% ../nbs/00_names.ipynb #name037
 def _names_once(index, what):
     "The names in `index`; an error if one is missing or there twice"
     if not len(index): raise ValueError(f"there are no {what}s: the table is empty")
@@ -168,11 +169,11 @@ def _only_one(fit, what):
                 f".rename_axis({o.column!r})")
     return best
 
-# %% ../nbs/00_names.ipynb #name038
+# %% ../nbs/00_names.ipynb #name039
 def _worth(reading):
-    "How promising a reading is: how many images it finds, text before numbers, how many it tells apart"
-    text = not _are_numbers(reading.images)
-    return reading.found.sum(), text, len(set(reading.images))
+    "How promising a reading is: what it finds, files before text before numbers, how many images it tells apart"
+    files = sum('.' in o or '/' in o for o in reading.images if isinstance(o, str))
+    return reading.found.sum(), files, not _are_numbers(reading.images), len(set(reading.images))
 
 def _mend(table, ways):
     "What the table should be indexed by: a column of its own that names all images, or what the images have"
@@ -190,10 +191,10 @@ def _why_none(ways, unproven, mend, what):
             f"image; {mend}. If its rows go with the index of the DataFrame that you train on, "
             "say so by .rename_axis('index')")
     if unproven:
-        best = max(unproven, key=_worth)
-        return (f"the table of {what}s is indexed by whole numbers, which could be anything: {some(best.names)}. "
-            f"If they are {best!r}, where the images have {some(dict.fromkeys(best.images))}, say so by "
-            f".rename_axis({best.column!r}); else {mend}")
+        columns = dict.fromkeys(o.column for o in unproven)
+        call = ' or '.join(f'.rename_axis({o!r})' for o in columns)
+        return (f"the table of {what}s is indexed by whole numbers, {some(best.names)}, which could be "
+            f"{' or '.join(map(repr, columns))} of your images; say what they are by {call}, or {mend}")
     lost = [o for o,found in zip(best.images, best.found) if not found]
     if best.found.mean() > .5: mend = "leave those images out, or give them a value, by missing= where there is one"
     return (f"{len(lost)} of {best.n} images have no {what}: {some(lost)}. That is by {best!r}, which "
@@ -203,7 +204,7 @@ def _nameless(what):
     return (f"these images have no names to find each {what} by; "
         f"pass an array with one {what} for each, in the order of train_ds")
 
-# %% ../nbs/00_names.ipynb #name040
+# %% ../nbs/00_names.ipynb #name043
 def _items(ds):
     "What the data set is made of, nothing if it doesn't say"
     items = getattr(ds, 'items', None)
@@ -215,7 +216,7 @@ def _find_in(dls, table, name, partial):
     others = pd.concat(others) if others else None
     return find_rows(table, _items(dls.train_ds), dls.path, name, others, partial)
 
-# %% ../nbs/00_names.ipynb #name041
+# %% ../nbs/00_names.ipynb #name044
 def _table(values):
     "A dict as a `Series`, or as a `DataFrame` if it has several numbers for each name"
     if not isinstance(values, dict): return values
@@ -232,7 +233,7 @@ def _in_order(values, dls, name):
     raise ValueError(f"{got} for {n} training images{hint}; pass a Series indexed by image, "
         f"or an array of {n} in the order of train_ds")
 
-# %% ../nbs/00_names.ipynb #name042
+# %% ../nbs/00_names.ipynb #name045
 def _numbers(values, keys, name):
     "`values` as floats; an error that says which is none"
     table = pd.DataFrame(values)
@@ -253,7 +254,7 @@ def _check(values, keys, name, min):
             raise ValueError(f"the {name} of {len(where)} of {len(keys)} training images is {what}, first: "
                 f"{keys[where[0]]} ({values[where[0]]}); mend those rows or leave the images out")
 
-# %% ../nbs/00_names.ipynb #name043
+# %% ../nbs/00_names.ipynb #name046
 def align(
     values, # By image: `Series`, `DataFrame` or dict; or array `[n]` or `[n,c]` in the order of `train_ds`
     dls:DataLoaders, # What is trained on; values of other images are left aside
@@ -277,7 +278,7 @@ def align(
     _check(numbers, keys, name, min)
     return torch.tensor(numbers, dtype=torch.float32)
 
-# %% ../nbs/00_names.ipynb #name045
+# %% ../nbs/00_names.ipynb #name052
 def _as_cell(label, label_delim):
     "Several labels as one text, in alphabetical order"
     if not isinstance(label, (list,tuple,set,np.ndarray,L)): return label
@@ -292,7 +293,7 @@ def _check_kind(old, new, column):
         raise TypeError(f"the new labels are like {new.dropna().iloc[0]!r}, those in {column!r} like "
             f"{old.dropna().iloc[0]!r}; make both the same, for example with .astype(str)")
 
-# %% ../nbs/00_names.ipynb #name046
+# %% ../nbs/00_names.ipynb #name053
 def relabel(
     df:pd.DataFrame, # Table with a row for each image
     labels, # Labels by image, `Series` or dict, such as `consensus(votes).label`; not all images need one
