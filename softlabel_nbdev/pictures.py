@@ -48,6 +48,7 @@ def _show(
     ax, # Axes to show it on
 ):
     "The axes, with `image` on them in its own colours."
+    if image is None: return ax.axis('off')
     if isinstance(image, (str,Path)): image = PILImage.create(image)
     if isinstance(image, (PILImageBW,TensorImageBW)): return image.show(ctx=ax)
     return show_image(image, ctx=ax, cmap='gray')
@@ -57,14 +58,22 @@ _font = 10            # points; 10 pixels where a phone shows 4.8 inches on 350 
 _line = 1.25*_font/72 # inches from one line to the next
 _gap = .14            # inches between two cells
 
-def _place(axes, ncols, size, tops, height):
-    "Give each of `axes` its cell; `tops`: where the pictures of each row begin, in inches from above"
-    side = size - _gap
-    for i,ax in enumerate(axes):
-        row,col = divmod(i, ncols)
-        left, bottom = col*size + _gap/2, height - tops[row] - side
-        ax.set_position([left/(ncols*size), bottom/height, side/(ncols*size), side/height])
-        ax.set_anchor('N')
+def _tallness(ax):
+    "Height of the picture on `ax` in widths of its cell"
+    if not ax.images: return 0
+    h, w = ax.images[0].get_array().shape[:2]
+    return min(1, h/w)
+
+def _rows(axes, titles, heads, ncols, side):
+    "Inches from above at which each row begins, at which its pictures do, and at which they end"
+    height = _gap/2
+    for row,head in enumerate(heads):
+        cells = slice(row*ncols, (row+1)*ncols)
+        top = height + _line*max(map(len, titles[cells]))
+        if head: top += _line*(len(head) + .3)
+        bottom = top + side*max(map(_tallness, axes[cells]))
+        yield height, top, bottom
+        height = bottom + _gap
 
 # %% ../nbs/00_pictures.ipynb #pict0020
 def show_pictures(
@@ -75,28 +84,27 @@ def show_pictures(
     row_heads=None, # A text for each row, written once above it
     size:float=1.6, # Width of a cell in inches; 3 × 1.6 is read on a phone
 ) -> list: # Axes, one for each picture, in their order
-    "Axes with pictures in cells of one size, each below a title that is wrapped to fit."
+    "Axes with pictures in cells of one width, each below a title that is wrapped to fit."
     images, titles, heads = _same_length(images, titles, row_heads, ncols)
     if not images: return []
-    titles = [_wrap(o, size-_gap) if o else [] for o in titles]
-    heads = [_wrap(o, ncols*size-_gap) if o else [] for o in heads]
-    # from above: where the head of each row begins, then where its pictures do
-    starts, tops, height = [], [], _gap/2
-    for row,head in enumerate(heads):
-        starts.append(height)
-        height += _line*(len(head) + .3*bool(head))
-        height += _line*max(map(len, titles[row*ncols:][:ncols]))
-        tops.append(height)
-        height += size
-    fig,axes = get_grid(len(images), ncols=ncols, figsize=(ncols*size, height),
-                        return_fig=True, layout='none')
-    _place(axes, ncols, size, tops, height)
+    side, width = size-_gap, ncols*size
+    titles = [_wrap(o, side) if o else [] for o in titles]
+    heads = [_wrap(o, width-_gap) if o else [] for o in heads]
+    fig,axes = get_grid(len(images), ncols=ncols, return_fig=True, layout='none')
     for ax,image,title in zip(axes, images, titles):
-        if image is None: ax.axis('off')
-        else: _show(image, ax)
+        _show(image, ax)
         ax.set_title('\n'.join(title), fontsize=_font, pad=3, parse_math=False)
-    for head,start in zip(heads, starts):
-        fig.text(_gap/2/(ncols*size), 1-start/height, '\n'.join(head), va='top',
+    rows = list(_rows(axes, titles, heads, ncols, side))
+    height = rows[-1][-1] + _gap/2
+    fig.set_size_inches(width, height)
+    for i,ax in enumerate(axes):
+        row, col = divmod(i, ncols)
+        start, top, bottom = rows[row]
+        left = col*size + _gap/2
+        ax.set_position([left/width, 1 - bottom/height, side/width, (bottom-top)/height])
+        ax.set_anchor('N')
+    for head,(start,_,_) in zip(heads, rows):
+        fig.text(_gap/2/width, 1 - start/height, '\n'.join(head), va='top',
                  fontsize=_font, fontweight='bold', parse_math=False)
     return axes
 
