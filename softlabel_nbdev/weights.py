@@ -27,8 +27,7 @@ def weights_of(
     if isinstance(weights, pd.DataFrame):
         mend = "for one weight per image pass a single column, such as .quality"
         weights = weights.iloc[:,positions(weights.columns, dls.vocab, 'the columns of the weights', mend)]
-    given = {} if missing is None else {'missing':missing}
-    return align(weights, dls, name='weight', **given).to(dls.device)
+    return align(weights, dls, name='weight', missing=missing).to(dls.device)
 
 # %% ../nbs/03_weights.ipynb #wght0017
 class ImageWeights(ItemCallback):
