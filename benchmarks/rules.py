@@ -15,9 +15,9 @@ from torch import nn
 # what a situation is made of
 
 @lru_cache(4)
-def woof(args, seed, first, last, n, valid):
+def woof(features, csv, seed, first, last, n, valid):
     "Principal components `first` to `last` of the features for training and judging, their right classes, and the published labels by per cent"
-    data, df = np.load(args.features, allow_pickle=False), pd.read_csv(args.csv)
+    data, df = np.load(features, allow_pickle=False), pd.read_csv(csv)
     where = {o: i for i,o in enumerate(data['path'])}
     df = df[df.path.isin(where.keys())].reset_index(drop=True)
     rng, ours = np.random.default_rng(seed), np.flatnonzero(~df.is_valid)
@@ -62,7 +62,7 @@ def situations(args):
     "Name and a function of the seed: inputs, right and given labels, and what to train"
     def photos(noise, per_cent, first=0, last=192, n=2000, few=None):
         def make(seed):
-            x, xv, y, yv, published = woof(args, seed, first, last, n, args.valid)
+            x, xv, y, yv, published = woof(args.features, args.csv, seed, first, last, n, args.valid)
             if few:
                 rows = np.concatenate([np.flatnonzero(y == k)[:few] for k in range(10)])
                 x, y = x[rows], y[rows]
