@@ -102,36 +102,49 @@ def _ignore(loss_func):
     while hasattr(loss_func, 'func'): loss_func = loss_func.func
     return getattr(loss_func, 'ignore', getattr(loss_func, 'ignore_index', None))
 
+# %% ../nbs/01_anatomy.ipynb #anacell0
+def _numbers(x): return plain(x.detach()).float().cpu()
+
+def _agreement(t, probs, one_of):
+    "How far the model agrees with each answer of the label `[n,c]`; with one label per image, with the label; nan if these aren't probabilities"
+    if probs.min()<0 or probs.max()>1: return torch.full_like(probs, float('nan'))
+    if one_of: return (t*probs).sum(1, keepdim=True).expand_as(probs)
+    return t*probs + (1-t)*(1-probs)
+
+def _cells(by_label, one_of, t, probs, known):
+    "Images and classes that the rows of a table are about: all that are known, or one class for each image: its label's, or the costliest"
+    if by_label: return known.nonzero().T
+    image = known.any(1).nonzero()[:,0]
+    score = t if one_of else -_agreement(t, probs, one_of)
+    return image, score[image].argmax(1)
+
 # %% ../nbs/01_anatomy.ipynb #d49001f7
 def loss_table(
     loss_func, # PyTorch or fastai loss, see `unreduced_loss`
     preds:Tensor, # What the model puts out, `[n,c]`: logits for most losses
     targs:Tensor, # Class indices `[n]`, or one number from 0 to 1 per class `[n,c]`
     vocab=None, # Names of the `c` classes, such as `dls.vocab`; default: their numbers
+    *,
     activation=None # Turns `preds` into probabilities; default: the one that belongs to `loss_func`
 )->pd.DataFrame: # image, class, logit, activation, target, p_truth, loss, share; predicted where there's one label per image
     "Returns what each image (and class) of a batch pays: a row for each number of the unreduced loss"
-    # one number per image: the row is about the class of the label (the likeliest, if soft; the costliest, if several)
     name, act = _loss_name(loss_func), activation or _activation(loss_func)
     n, c = len(preds), 1 if preds.ndim==1 else preds.shape[1]
-    if vocab is not None and len(vocab)!=c: raise ValueError(f"vocab has {len(vocab)} names, preds {list(preds.shape)} has {c} classes")
+    vocab = list(range(c) if vocab is None else vocab)
+    if len(vocab)!=c: raise ValueError(f"vocab has {len(vocab)} names, preds {list(preds.shape)} has {c} classes")
     t, known = target_rows(targs.detach().cpu(), c, _ignore(loss_func))
-    paid = paid_counted(loss_func, preds, targs)[0]
-    preds, act, paid = (plain(o.detach()).float().cpu() for o in (preds, act(_logits(name, preds, act)), paid))
-    preds, act = preds.view(n,c), act.view(n,c)
-    single = act.sum(1).allclose(torch.ones(n), atol=1e-3)
-    agree = t*act + (1-t)*(1-act)                      # how far the model agrees with each answer of the label
-    if paid.numel() == n*c: i, j = known.nonzero().T
-    else:
-        i = known.any(1).nonzero()[:,0]
-        j = t[i].argmax(1) if single else agree[i].argmin(1)
-    p = (t*act).sum(1)[i] if single and paid.numel()==n else agree[i,j]
-    if act.min()<0 or act.max()>1: p = torch.full_like(p, float('nan'))        # not probabilities
-    names, loss = [*(range(c) if vocab is None else vocab)], paid[i] if paid.numel()==n else paid[i,j]
-    df = pd.DataFrame({'image':i, 'class':[names[o] for o in j], 'logit':preds[i,j], 'activation':act[i,j], 'target':t[i,j],
-                       'p_truth':p, 'loss':loss.flatten(), 'share':loss.flatten()/(loss.sum() or 1.)})
-    if single and paid.numel()==n: df.insert(2, 'predicted', [names[o] for o in act[i].argmax(1)])
-    return df
+    paid = _numbers(paid_counted(loss_func, preds, targs)[0])
+    logits = _numbers(_logits(name, preds, act)).view(n,c)
+    probs = _numbers(act(preds)).view(n,c)
+    one_of = probs.sum(1).allclose(torch.ones(n), atol=1e-3) and paid.numel()==n
+    image, cls = _cells(paid.numel()==n*c, one_of, t, probs, known)
+    table = pd.DataFrame({'image': image, 'class': [vocab[k] for k in cls]})
+    if one_of: table['predicted'] = [vocab[k] for k in probs[image].argmax(1)]
+    loss = paid[image] if paid.numel()==n else paid[image,cls]
+    table['logit'], table['activation'], table['target'] = logits[image,cls], probs[image,cls], t[image,cls]
+    table['p_truth'] = _agreement(t, probs, one_of)[image,cls]
+    table['loss'], table['share'] = loss.flatten(), loss.flatten()/(loss.sum() or 1.)
+    return table
 
 # %% ../nbs/01_anatomy.ipynb #ncls0000
 def _n_classes(loss_func):
@@ -153,6 +166,7 @@ def _along(z, c, t, one_of):
 # %% ../nbs/01_anatomy.ipynb #9f06310f
 def plot_loss(
     loss_func, # PyTorch or fastai loss, see `unreduced_loss`; 
+    *,
     targets=(0.,.7,1.), # Targets to draw, 0 to 1; a loss that takes no soft targets is drawn for 0 and 1
     limit:float=6., # Logits from `-limit` to `limit`; at 6, sigmoid is 0.998
     activation=None # Turns predictions into probabilities; default: the one that belongs to `loss_func`
