@@ -24,7 +24,8 @@ def crl_by_loops(
     k:int=25, # Hard positives, and hard negatives, per minority class
     margin:float=.5, # By how much a positive should be nearer, in units of probability
 ) -> Tensor: # One number
-    "The rectification term L_crl of Dong, Gong and Zhu 2018, class level and relative comparison, triplet by triplet."
+    """The rectification term L_crl, triplet by triplet (Dong, Gong and Zhu 2018,
+    class level and relative comparison)."""
     costs = []
     for c in minority_classes(y, probs.shape[1]).nonzero()[:,0]:
         inside,outside = probs[y==c,c],probs[y!=c,c]
@@ -49,8 +50,8 @@ def _positive(counts):
 
 def imbalance(
     counts, # Training images of each class `[c]`; several labels: without and with each `[c,2]`
-) -> Tensor: # 0 when balanced, towards 1 the longer the tail; one number, or one for each label `[c]`
-    "Ω, the images missing until all classes are as large as the largest, over the most that could be missing."
+) -> Tensor: # From 0, balanced, towards 1: one number, or one for each label `[c]`
+    "Ω, the images missing until all classes are as large as the largest, as a share."
     n = _positive(counts)
     return (1 - n/n.amax(-1, keepdim=True)).sum(-1) / (n.shape[-1] - 1)
 
@@ -99,8 +100,9 @@ def questions(
 
 # %% ../nbs/06_crl.ipynb #crc044
 class ClassRectificationLoss(LabelLoss):
-    """α·L_crl + (1-α)·L_base with α = η·Ω, for classes with few images: hard images of a batch's minority classes are
-    compared (Dong, Gong and Zhu, Imbalanced Deep Learning by Minority Class Incremental Rectification, TPAMI 2018)."""
+    """α·L_crl + (1-α)·L_base with α = η·Ω: hard images of a batch's minority classes are
+    compared (Dong, Gong and Zhu, Imbalanced Deep Learning by Minority Class Incremental
+    Rectification, TPAMI 2018)."""
     def __init__(self,
         counts, # Training images of each class `[c]`, see `class_counts`; `[c,2]`: an image can have several labels
         base:LabelLoss=None, # The loss it is added to; None: `SoftCrossEntropy()`, or `SoftBCE()` for counts `[c,2]`
@@ -115,13 +117,15 @@ class ClassRectificationLoss(LabelLoss):
         omega = imbalance(counts)
         if base is None: base = SoftBCE() if omega.ndim else SoftCrossEntropy()
         if not isinstance(base, LabelLoss) or base.several != bool(omega.ndim):
-            raise ValueError(f"base is a {type(base).__name__}; for counts {[*np.shape(counts)]} pass a LabelLoss of "
-                f"{'several labels, such as SoftBCE()' if omega.ndim else 'one class, such as SoftCrossEntropy()'}")
-        if not 0 <= eta <= 1: raise ValueError(f"eta is {eta}; α = η·Ω is a share, so pass a number from 0 to 1")
+            wanted = 'SoftBCE()' if omega.ndim else 'SoftCrossEntropy()'
+            raise ValueError(f"base is a {type(base).__name__}; for counts {[*np.shape(counts)]} "
+                             f"pass a LabelLoss such as {wanted}")
+        if not 0 <= eta <= 1:
+            raise ValueError(f"eta is {eta}; it is a share, so pass a number from 0 to 1")
         super().__init__(ignore=base.ignore, reduction=reduction)
         store_attr('base,eta,rho,compared,miner,comparison')
         self.register_buffer('omega', omega)
-        self.c,self.several,self.features = len(omega) if omega.ndim else len(counts),base.several,None
+        self.c,self.several,self.features = len(counts),base.several,None
 
     def activation(self, x): return self.base.activation(x)
     def decodes(self, x): return self.base.decodes(x)
@@ -129,7 +133,8 @@ class ClassRectificationLoss(LabelLoss):
 
     def pays(self, preds, y, known=None):
         "Its base loss, and the triplets of which an image is the anchor."
-        if preds.shape[1] != self.c: raise ValueError(f"preds are {[*preds.shape]}, but counts are for {self.c} classes")
+        if preds.shape[1] != self.c:
+            raise ValueError(f"preds are {[*preds.shape]}, but counts are for {self.c} classes")
         alpha,counted = self.eta*self.omega,self.counts(preds, y)
         if known is not None: counted = counted*known
         crl = self.rectification(preds, y, known)*counted.sum(0) # the mean divides by that again
@@ -150,7 +155,8 @@ def rectification(self:ClassRectificationLoss,
         if not small.any(): continue
         compared = self.compared(probs, self._features(at, len(preds)))
         mined = mine(probs, own, small, compared, self.miner)
-        columns[-1].index_add_(0, at[mined.anchor[:,0]], self.comparison(*distances(mined, compared)))
+        paid = self.comparison(*distances(mined, compared))
+        columns[-1].index_add_(0, at[mined.anchor[:,0]], paid)
     return torch.stack(columns, 1) if self.several else columns[0]
 
 @patch
@@ -159,8 +165,9 @@ def _features(self:ClassRectificationLoss, at, n):
     if not self.compared.needs_features: return None
     if self.features is not None and len(self.features) == n: return plain(self.features)[at]
     have = 'none' if self.features is None else len(self.features)
-    raise ValueError(f"the loss compares features, and has {have} for a batch of {n}: train with cbs=HookFeatures("
-        "layer before the last); for explain and loss_table set learn.loss_func to its base")
+    raise ValueError(f"the loss compares features, and has {have} for a batch of {n}: "
+        "train with cbs=HookFeatures(layer before the last); for explain and loss_table "
+        "set learn.loss_func to its base")
 
 # %% ../nbs/06_crl.ipynb #crc049
 class HookFeatures(Callback):
@@ -237,8 +244,9 @@ def class_weights(
 
 # %% ../nbs/06_crl.ipynb #crc061
 class LogitAdjustedLoss(LabelLoss):
-    """The cross entropy of preds + τ·log π, π the classes' shares of the training images (Menon et al., Long-tail
-    Learning via Logit Adjustment, ICLR 2021, eq. 10); the answer is that of `preds` alone."""
+    """The cross entropy of preds + τ·log π, π the classes' shares of the training images
+    (Menon et al., Long-tail Learning via Logit Adjustment, ICLR 2021, eq. 10); the answer
+    is that of `preds` alone."""
     def __init__(self,
         counts, # Training images of each class `[c]`, see `class_counts`
         tau:float=1., # τ; the paper's 1; 0 is cross entropy
