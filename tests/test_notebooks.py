@@ -10,7 +10,7 @@ NOTEBOOKS = sorted(p.name for p in (ROOT/'nbs').glob('[!_.]*.ipynb'))
 @pytest.fixture(scope='module')
 def failed():
     "Notebook → what nbdev-test printed of it"
-    cmd = [Path(sys.executable).with_name('nbdev-test'), '--n_workers', str(min(os.cpu_count(), 4))]
+    cmd = [Path(sys.executable).with_name('nbdev-test'), '--n-workers', str(min(os.cpu_count(), 4))]
     env = {'OMP_NUM_THREADS': '1', 'SOFTLABEL_DATA': 'digits', **os.environ, 'PYTHONPATH': str(ROOT)}
     res = subprocess.run(cmd, cwd=ROOT, text=True, capture_output=True, env=env)
     names = re.findall(r'^\t(\S+\.ipynb)$', res.stderr, flags=re.M)

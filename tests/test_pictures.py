@@ -92,13 +92,12 @@ def draw_plot_issues(case): return plot_issues(issues_of(case), case.get_image)
 
 def draw_review(case): return review(issues_of(case), case.get_image, save=None, label_delim=';').plot()
 
-def costs_of(case):
-    groups = {f'group {g}': case.names[g::3] for g in range(3) if case.names[g::3]}
-    return cost_matrix(case.names, groups)
+def tree_of(case): return {f'group {g}': case.names[g::3] for g in range(3) if case.names[g::3]}
 
-def draw_plot_matrix(case): return plot_matrix(costs_of(case))
+def draw_plot_matrix(case): return plot_matrix(cost_matrix(case.names, tree_of(case)))
 
-def draw_plot_matrix_soft(case): return plot_matrix(soft_targets(costs_of(case)))
+def draw_plot_matrix_soft(case):
+    return plot_matrix(soft_targets(cost_matrix(case.names, tree_of(case))), tree=tree_of(case))
 
 def draw_plot_matrix_counts(case):
     counts = np.random.default_rng(0).poisson(np.eye(len(case.names))*2000 + 3)
@@ -124,7 +123,7 @@ def draw_plot_loss(case): return plot_loss(CrossEntropyLossFlat())
 def draw_curriculum(case):
     dls = case.learner().dls
     score = pd.Series(np.linspace(0, 1, len(case.files)), case.files)
-    return Curriculum(score).plot(dls)
+    return Curriculum(score, 1, 0, 4).plot(dls)
 
 FUNCTIONS = {name.removeprefix('draw_'): f for name,f in list(globals().items()) if name.startswith('draw_')}
 SINGLE_ONLY = {'plot_votes', 'plot_mining'}

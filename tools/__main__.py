@@ -17,7 +17,7 @@ def course():
     shutil.rmtree(copy, ignore_errors=True)
     shutil.copytree(root, copy, symlinks=True, ignore=shutil.ignore_patterns('.*', '_course', '_docs', '_proc', 'build', 'dist'))
     print('Running the notebooks in a copy, _course/; the working tree stays as it is.', flush=True)
-    ran = subprocess.run([Path(sys.executable).with_name('nbdev-test'), '--save', '--do_print'], cwd=copy)
+    ran = subprocess.run([Path(sys.executable).with_name('nbdev-test'), '--save', '--do-print'], cwd=copy)
     if ran.returncode: return 'No site: a notebook failed, see above.'
     if not renderer(): return f'All notebooks ran, and are in _course/nbs with their outputs. {NO_RENDERER}'
     for line in render(copy): print(line)
