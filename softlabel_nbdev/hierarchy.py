@@ -15,7 +15,6 @@ from fastai.vision.all import *
 from .checks import some
 from .groups import *
 from .mistakes import *
-from .mistakes import as_tensor
 from .targets import LabelLoss
 _all_ = ['class_paths', 'in_tree_order', 'cost_matrix', 'soft_targets', 'tree_levels',
          'plot_matrix', 'largest_entries', 'expected_costs', 'least_cost', 'LeastCost',
@@ -31,7 +30,7 @@ class CostWeightedLoss(LabelLoss):
         **kwargs # As in `LabelLoss`
     ):
         super().__init__(**kwargs)
-        cost = as_tensor(cost_matrix(vocab, cost))
+        cost = cost_tensor(cost, vocab)
         self.register_buffer('factor', cost + torch.eye(len(cost)))
 
     def per_class(self,
@@ -53,7 +52,7 @@ class MatrixCrossEntropy(LabelLoss):
         if bad:
             raise ValueError(f"the rows of {len(bad)} of {len(rows)} classes are not probabilities "
                              f"that sum to 1: {some(bad)}; make them with soft_targets")
-        self.register_buffer('rows', as_tensor(rows))
+        self.register_buffer('rows', torch.tensor(rows.to_numpy(np.float32)))
 
     def per_class(self,
         preds:Tensor, # Logits `[n,c]`
@@ -74,7 +73,7 @@ class HierarchicalCrossEntropy(LabelLoss):
         super().__init__(**kwargs)
         cost = cost_matrix(vocab, tree)
         levels = torch.tensor(np.stack([*tree_levels(cost), np.arange(len(cost))]))
-        self.levels = [Groups(ids) for ids in levels]
+        self.levels = nn.ModuleList(Groups(ids) for ids in levels)
         sizes = torch.stack([(ids[:,None] == ids).sum(1) for ids in levels])
         steps = (sizes[1:] < sizes[:-1]).cumsum(0) # a group of one group is no step
         steps = torch.cat([torch.zeros_like(sizes[:1]), steps])
@@ -123,7 +122,7 @@ class ExpectedCostLoss(LabelLoss):
         **kwargs # As in `LabelLoss`
     ):
         super().__init__(**kwargs)
-        cost = as_tensor(cost_matrix(vocab, cost))
+        cost = cost_tensor(cost, vocab)
         wrong = ~torch.eye(len(cost), dtype=torch.bool)
         self.register_buffer('price', w*wrong*(cost - cost[wrong].min()))
 
