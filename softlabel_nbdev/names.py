@@ -23,24 +23,32 @@ def _as_name(o):
     return str(int(o)) if whole else o
 
 # %% ../nbs/00_names.ipynb #name015
-def _spellings(names, path):
-    "`names` in each of the four ways to write a file"
-    roots = [f'{o.as_posix()}/' for o in (Path(path).absolute(), Path(path))]
+def _each(f, names): return [f(o) if isinstance(o, str) else o for o in names]
+
+def _spellings(table, images, path):
+    "The names of a table and of images, spelt alike in up to four ways"
+    given = table,images
+    roots = [Path(o).as_posix()+'/' for o in (os.path.abspath(path), path)]
+    depth = min(max(o.count('/') for o in map(str, names)) for names in given)
     def below(o): return o.removeprefix(roots[0]).removeprefix(roots[1])
-    def file(o): return o.rsplit('/', 1)[-1]
-    ways = {'': str, 'path': below, 'file name': file,
-            'file name without ending': lambda o: os.path.splitext(file(o))[0]}
-    return {how: [f(o) if isinstance(o, str) else o for o in names]
-            for how,f in ways.items()}
+    def end(o): return '/'.join(o.rsplit('/', depth+1)[-depth-1:])
+    ends = tuple(_each(end, names) for names in given)
+    stems = tuple(_each(lambda o: os.path.splitext(o)[0], names) for names in ends)
+    yield '', given
+    yield 'path below the folder', tuple(_each(below, names) for names in given)
+    yield 'end of the path', ends
+    if any(stem == end for stem,end in zip(stems, ends)): yield 'name without ending', stems
 
 # %% ../nbs/00_names.ipynb #name018
-def _comparable(theirs, ours):
-    "The spellings in which the names of a table and of images can be compared, of those that `_spellings` gives"
-    for how in theirs:
-        pairs = [(o[''], o[how]) for o in (theirs,ours)]
-        same = [full == short for full,short in pairs]
-        apart = not all(same) and all(len(set(short)) == len(set(full)) for full,short in pairs)
-        if not how or apart and (any(same) or how == 'path'): yield how
+def _tell_apart(names, given):
+    "Whether new spellings are new, and still tell all apart that the given names do"
+    apart = all(len(set(short)) == len(set(full)) for short,full in zip(names, given))
+    return apart and names != given
+
+def _comparable(table, images, path):
+    "The ways to spell the names of a table and of images that can be compared"
+    given = table,images
+    return [(how,*names) for how,names in _spellings(table, images, path) if not how or _tell_apart(names, given)]
 
 # %% ../nbs/00_names.ipynb #name021
 def _frame(items):
@@ -82,11 +90,8 @@ class _Reading:
 
 def _readings(names, frame, n, path):
     "All ways to find `names` among the images in `frame`, of which the first `n` are looked for"
-    theirs,ways = _spellings(names, path),[]
-    for column,images in _columns(frame):
-        ours = _spellings(images, path)
-        ways += [_Reading(column, how, theirs[how], ours[how], n) for how in _comparable(theirs, ours)]
-    return ways
+    return [_Reading(column, how, theirs, ours, n) for column,images in _columns(frame)
+            for how,theirs,ours in _comparable(names, images, path)]
 
 # %% ../nbs/00_names.ipynb #name029
 def _are_numbers(names):
@@ -139,14 +144,16 @@ def find_rows(
     sure = called or [o for o in ways if _proves(o)]
     fit = list(filter(fits, sure))
     if fit: return _only_one(fit, what).rows
-    raise ValueError(_why_none(sure or ways, list(filter(fits, ways)), _mend(table, ways), what))
+    unproven = list(filter(fits, ways))
+    near = sure or [o for o in ways if o not in unproven] or ways
+    raise ValueError(_why_none(near, unproven, names, _mend(table, ways), what))
 
 # %% ../nbs/00_names.ipynb #name037
 def _names_once(index, what):
     "The names in `index`; an error if one is missing or there twice"
     if not len(index): raise ValueError(f"there are no {what}s: the table is empty")
-    names = _names_in(index) or [None]*len(index)
-    lost = [i for i,o in enumerate(names) if o is None]
+    names = [_as_name(o) for o in index]
+    lost = [i for i,o in enumerate(names) if not isinstance(o, (str,tuple))]
     if lost:
         raise ValueError(f"{len(lost)} of {len(index)} {what}s have an index that is no name, "
             f"first: {index[lost[0]]!r} in row {lost[0]}; index them by file name")
@@ -183,17 +190,17 @@ def _mend(table, ways):
     best = max(ways, key=lambda o: (not o.how, _worth(o)[1:]))
     return f"index it by {best.column!r}, which here is {some(dict.fromkeys(best.images))}"
 
-def _why_none(ways, unproven, mend, what):
+def _why_none(near, unproven, names, mend, what):
     "The message of `find_rows` if no reading will do"
-    best = max(ways, key=_worth)
-    if _are_numbers(best.names) and _only_count(best.names):
-        return (f"the table of {what}s is indexed 0…{len(best.names)-1}, which counts rows and names no "
+    best = max(near, key=_worth)
+    if _only_count(names):
+        return (f"the table of {what}s is indexed 0…{len(names)-1}, which counts rows and names no "
             f"image; {mend}. If its rows go with the index of the DataFrame that you train on, "
             "say so by .rename_axis('index')")
-    if unproven:
+    if unproven and _are_numbers(names):
         columns = dict.fromkeys(o.column for o in unproven)
         call = ' or '.join(f'.rename_axis({o!r})' for o in columns)
-        return (f"the table of {what}s is indexed by whole numbers, {some(best.names)}, which could be "
+        return (f"the table of {what}s is indexed by whole numbers, {some(names)}, which could be "
             f"{' or '.join(map(repr, columns))} of your images; say what they are by {call}, or {mend}")
     lost = [o for o,found in zip(best.images, best.found) if not found]
     if best.found.mean() > .5: mend = "leave those images out, or give them a value, by missing= where there is one"
@@ -220,7 +227,8 @@ def _find_in(dls, table, name, partial):
 def _table(values):
     "A dict as a `Series`, or as a `DataFrame` if it has several numbers for each name"
     if not isinstance(values, dict): return values
-    several = any(isinstance(o, (list,tuple,dict,np.ndarray,Tensor)) for o in values.values())
+    values = {k: v.tolist() if isinstance(v, (Tensor,np.ndarray)) else v for k,v in values.items()}
+    several = any(isinstance(v, (list,tuple,dict)) for v in values.values())
     return pd.DataFrame.from_dict(values, orient='index') if several else pd.Series(values, dtype=object)
 
 def _in_order(values, dls, name):
