@@ -364,3 +364,12 @@ def test_callbacks():
                 Curriculum(weights.reset_index(drop=True), .9, .5, 1)]:
         learn = Learner(digits_dls(sets), digit_cnn(10), loss_func=SoftCrossEntropy(), cbs=cbs)
         with pytest.raises(ValueError, match='counts rows|whole numbers'), learn.no_bar(), learn.no_logging(): learn.fit(1)
+
+def test_names_asked_for_as_such():
+    table = pd.Series(range(3), pd.Index([30,10,20], name='id'))
+    assert find_rows(table, pd.Index([10,20])).tolist() == [1,2]
+    assert find_rows(table, pd.Index(['10'], name='id')).tolist() == [1]
+    with pytest.raises(ValueError, match="1 of 2 images have no label: '5'. That is by 'id'"): find_rows(table, pd.Index([5,10], name='id'), what='label')
+    with pytest.raises(ValueError, match='counts rows'): find_rows(table.reset_index(drop=True), pd.Index([1,2]))
+    called = table.reset_index(drop=True).rename_axis('id')
+    assert find_rows(called, pd.Index([1,2], name='id')).tolist() == [1,2]
