@@ -92,6 +92,23 @@ def draw_plot_issues(case): return plot_issues(issues_of(case), case.get_image)
 
 def draw_review(case): return review(issues_of(case), case.get_image, save=None, label_delim=';').plot()
 
+def votes_of(case):
+    "Three people, who often disagree"
+    rng = np.random.default_rng(0)
+    truth = case.drawn[:,0]
+    said = [np.where(rng.random(len(truth)) < .6, truth, rng.integers(len(case.names), size=len(truth))) for _ in range(3)]
+    return pd.DataFrame({f'person {i}': np.array(case.names, object)[o] for i,o in enumerate(said)}, case.files)
+
+def draw_plot_votes(case): return plot_votes(votes_of(case))
+
+def draw_show_disputed(case): return show_disputed(votes_of(case), case.get_image)
+
+def draw_consensus(case): return consensus(votes_of(case)).plot()
+
+def draw_plot_mining(case):
+    learn = case.learner()
+    return plot_mining(learn)
+
 def tree_of(case): return {f'group {g}': case.names[g::3] for g in range(3) if case.names[g::3]}
 
 def draw_plot_matrix(case): return plot_matrix(cost_matrix(case.names, tree_of(case)))
@@ -126,7 +143,7 @@ def draw_curriculum(case):
     return Curriculum(score, 1, 0, 4).plot(dls)
 
 FUNCTIONS = {name.removeprefix('draw_'): f for name,f in list(globals().items()) if name.startswith('draw_')}
-SINGLE_ONLY = {'plot_votes', 'plot_mining'}
+SINGLE_ONLY = {'plot_votes', 'show_disputed', 'consensus'}
 
 # --- what is measured ----------------------------------------------------------------
 
