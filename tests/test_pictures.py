@@ -93,23 +93,6 @@ def draw_plot_issues(case): return plot_issues(issues_of(case), case.get_image)
 
 def draw_review(case): return review(issues_of(case), case.get_image, save=None, label_delim=';').plot()
 
-def votes_of(case):
-    "Three people, who often disagree"
-    rng = np.random.default_rng(0)
-    truth = case.drawn[:,0]
-    said = [np.where(rng.random(len(truth)) < .6, truth, rng.integers(len(case.names), size=len(truth))) for _ in range(3)]
-    return pd.DataFrame({f'person {i}': np.array(case.names, object)[o] for i,o in enumerate(said)}, case.files)
-
-def draw_plot_votes(case): return plot_votes(votes_of(case))
-
-def draw_show_disputed(case): return show_disputed(votes_of(case), case.get_image)
-
-def draw_consensus(case): return consensus(votes_of(case)).plot()
-
-def draw_plot_mining(case):
-    learn = case.learner()
-    return plot_mining(learn)
-
 def tree_of(case): return {f'group {g}': case.names[g::3] for g in range(3) if case.names[g::3]}
 
 def draw_plot_matrix(case): return plot_matrix(cost_matrix(case.names, tree_of(case)))
@@ -120,21 +103,6 @@ def draw_plot_matrix_soft(case):
 def draw_plot_matrix_counts(case):
     counts = np.random.default_rng(0).poisson(np.eye(len(case.names))*2000 + 3)
     return plot_matrix(pd.DataFrame(counts, case.names, case.names))
-
-def probs_of(case):
-    rng = np.random.default_rng(0)
-    targs = np.zeros((400, len(case.names)), int)
-    targs[np.arange(400), rng.integers(len(case.names), size=400)] = 1
-    logits = 3*targs + rng.normal(size=targs.shape)
-    return torch.tensor(logits).softmax(1), torch.tensor(targs)
-
-def draw_thresholds(case):
-    probs, targs = probs_of(case)
-    return tune_thresholds(probs, targs, vocab=case.names, n_boot=20).plot()
-
-def draw_abstention(case):
-    probs, targs = probs_of(case)
-    return tune_abstention(probs, targs.argmax(1), min_accuracy=.9).plot()
 
 def draw_plot_loss(case): return plot_loss(CrossEntropyLossFlat())
 
