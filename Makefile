@@ -1,16 +1,19 @@
-# make course · make test · make docs · make sync · make release: each makes its own environment in .venv if there is none.
-# What they do is in nbs/90_dev.ipynb. PYTHON=python3.12 chooses the Python; PIP_FLAGS goes to pip.
+# make course · make test · make docs · make sync. Each makes its own environment in .venv if there is none.
+# PYTHON=python3.12 chooses the Python, PIP_FLAGS goes to pip.
 PYTHON ?= python3
 VENV ?= .venv
 READY := $(VENV)/.ready
+export PATH := $(abspath $(VENV))/bin:$(PATH)
+export OMP_NUM_THREADS ?= 1
+export SOFTLABEL_DATA ?= digits
 
-.PHONY: course test docs sync release clean
-course test docs sync: $(READY)
-	@PATH="$(abspath $(VENV))/bin:$$PATH" $(VENV)/bin/python -m softlabel_nbdev.dev $@
+.PHONY: course test docs sync clean
+course docs sync: $(READY)
+	@python -m tools $@
 
-# Tests, builds dist/ and sets the tag; publishing stays a step of your own
-release: test
-	@PATH="$(abspath $(VENV))/bin:$$PATH" $(VENV)/bin/python -m softlabel_nbdev.dev $@
+# The notebooks are one of the tests: tests/test_notebooks.py runs nbdev-test
+test: $(READY)
+	@python -m pytest
 
 $(READY): settings.ini setup.py pyproject.toml
 	@test -x $(VENV)/bin/python || { echo "Making the environment $(VENV) (once; a few minutes)"; $(PYTHON) -m venv $(VENV); }

@@ -6,8 +6,8 @@ Docs: https://OWNER.github.io/softlabel_nbdev/hierarchy.html.md"""
 
 # %% auto #0
 __all__ = ['MatrixCrossEntropy', 'HierarchicalCrossEntropy', 'ExpectedCost', 'CostWeightedLoss', 'class_paths', 'check_cost',
-           'cost_matrix', 'soft_targets', 'plot_matrix', 'tree_levels', 'least_cost', 'LeastCost', 'fit_temperature',
-           'AverageCost', 'MistakeSeverity', 'GroupAccuracy', 'confusion_by_group']
+           'cost_matrix', 'soft_targets', 'plot_matrix', 'largest_entries', 'tree_levels', 'least_cost', 'LeastCost',
+           'fit_temperature', 'AverageCost', 'MistakeSeverity', 'GroupAccuracy', 'confusion_by_group']
 
 # %% ../nbs/04_hierarchy.ipynb #0325c1b1
 from fastai.vision.all import *
@@ -15,7 +15,7 @@ from .groups import *
 from .groups import _some, _check_names
 from .mistakes import *
 from .mistakes import _table
-_all_ = ['class_paths', 'check_cost', 'cost_matrix', 'soft_targets', 'plot_matrix', 'tree_levels',
+_all_ = ['class_paths', 'check_cost', 'cost_matrix', 'soft_targets', 'plot_matrix', 'largest_entries', 'tree_levels',
          'least_cost', 'LeastCost', 'fit_temperature', 'AverageCost', 'MistakeSeverity', 'GroupAccuracy', 'confusion_by_group']
 
 # %% ../nbs/04_hierarchy.ipynb #156b6db1

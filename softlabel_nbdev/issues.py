@@ -14,6 +14,7 @@ from cleanlab.multilabel_classification.filter import find_label_issues as multi
 from cleanlab.rank import get_label_quality_scores
 from fastai.vision.all import *
 from .folds import label_matrix
+from .pictures import pictures_of, show_pictures
 
 # %% ../nbs/05b_issues.ipynb #issu0006
 def label_issues(
@@ -37,23 +38,21 @@ def label_issues(
 # %% ../nbs/05b_issues.ipynb #issu0015
 def plot_issues(
     issues:pd.DataFrame, # From `label_issues`, or the part of it to look at; the first `n` are shown
-    image, # Function from the name of an image to the picture: `PILImage`, or tensor `[c,h,w]`
+    get_image=None, # Function from name to picture, folder, `DataLoaders`, or None: the names are files
+    *,
     n:int=12, # Number of pictures
-    cols:int=4, # Pictures in a row
-):
-    "Draw the first images as a grid, each with its given → suggested label."
+) -> list: # Axes, one for each picture
+    "Axes with the first images, each below its given → suggested label and its name."
     issues = issues.head(n)
-    axes = subplots(max(1, -(-len(issues)//cols)), min(cols, max(1, len(issues))), imsize=1.6)[1].ravel()
-    for ax in axes: ax.axis('off')
-    for ax,(name,row) in zip(axes, issues.iterrows()):
-        show_image(image(name), ax=ax, title=f"{row.given} → {row.suggested}")
+    titles = [f'{row.given} → {row.suggested}\n{row.Index}' for row in issues.itertuples()]
+    return show_pictures(pictures_of(issues.index, get_image), titles)
 
 # %% ../nbs/05b_issues.ipynb #issu0018
 def correct(
     labels:pd.Series, # Labels by name of image, such as `df.set_index('fname').label`
-    fixes, # {name of image: right label}, or a Series, such as some rows of `label_issues(oof).suggested`
+    fixes, # {name of image: right label}, or a Series, such as some rows of `label_issues(oof).suggested`; None leaves the image out
     save=None, # CSV file to write the corrected labels to
-) -> pd.Series: # All labels, those in `fixes` replaced
+) -> pd.Series: # All labels, those in `fixes` replaced, without the images that are left out
     "A corrected copy of the labels; what you were given is not changed."
     fixes = pd.Series(fixes, dtype=object)
     lost = fixes.index[~fixes.index.isin(labels.index)]
@@ -61,5 +60,6 @@ def correct(
                                  "by image, for example df.set_index('fname').label")
     out = labels.copy()
     out[fixes.index] = fixes
+    out = out.drop(fixes.index[fixes.isna()])
     if save is not None: out.rename_axis('image').rename('label').to_csv(save)
     return out

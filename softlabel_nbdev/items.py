@@ -57,23 +57,6 @@ class _ItemDL(DataLoader):
         raise ValueError(f"{len(self.idx)} items were loaded but the batch has {find_bs(b)}: a transform of "
                          "the batch adds or drops images; do that to the items instead")
 
-    def keep_only(self,
-        keep, # One bool for each item `[n]`; several calls leave those that all of them keep
-    ):
-        "Leave the other items out of this epoch."
-        keep = np.asarray(keep, dtype=bool)
-        self.keep,self.drawn = (keep if self.keep is None else self.keep & keep),None
-
-    def get_idxs(self):
-        if self.keep is None: return self.dl.get_idxs()
-        if self.drawn is None: self.drawn = [i for i in self.dl.get_idxs() if self.keep[i]]
-        return self.drawn
-
-    def __len__(self):
-        if self.keep is None: return len(self.dl)
-        n = len(self.get_idxs())
-        return n//self.bs if self.drop_last else math.ceil(n/self.bs)
-
     def randomize(self): self.dl.randomize()
     def wif(self): self.dl.wif()
     def before_iter(self):
@@ -86,6 +69,27 @@ class _ItemDL(DataLoader):
     def chunkify(self, b): return self.dl.chunkify(b)
     def new(self, *args, **kwargs): return self.dl.new(*args, **kwargs)
     def one_batch(self): return self.dl.one_batch()
+
+# %% ../nbs/00_items.ipynb #item00kp
+@patch
+def keep_only(self:_ItemDL,
+    keep, # One bool for each item `[n]`; several calls leave those that all of them keep
+):
+    "Leave the other items out of this epoch."
+    keep = np.asarray(keep, dtype=bool)
+    self.keep,self.drawn = (keep if self.keep is None else self.keep & keep),None
+
+@patch
+def get_idxs(self:_ItemDL):
+    if self.keep is None: return self.dl.get_idxs()
+    if self.drawn is None: self.drawn = [i for i in self.dl.get_idxs() if self.keep[i]]
+    return self.drawn
+
+@patch
+def __len__(self:_ItemDL):
+    if self.keep is None: return len(self.dl)
+    n = len(self.get_idxs())
+    return n//self.bs if self.drop_last else math.ceil(n/self.bs)
 
 # %% ../nbs/00_items.ipynb #item0026
 def _follow(dl):

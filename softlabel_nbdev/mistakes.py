@@ -96,9 +96,8 @@ def confusion_by_group(
     groups=None, # Cost matrix of a tree, or groups in any form that `class_paths` reads; default: those of the learner's first metric that has them
     ds_idx:int=1, # 0: training images, 1: validation images
     dl=None, # Other images with labels, instead of `ds_idx`
-    ax=None, # Axes to draw on; default: new ones
 ) -> pd.DataFrame: # Counts `[c,c]`, ordered by group; row: truth, column: decision
-    "The confusion matrix ordered by group, drawn with lines between the groups; follows the loss function's decision."
+    "The confusion matrix ordered by group, for `plot_matrix`; follows the loss function's decision."
     if groups is None: groups = next((m.cost for m in learn.metrics if isinstance(m, _DecisionMetric)), None)
     if groups is None: raise ValueError("no groups: pass them, or give the learner a metric that has them, such as GroupAccuracy(groups)")
     vocab = list(learn.dls.vocab)
@@ -108,8 +107,4 @@ def confusion_by_group(
     counts = np.zeros((len(vocab),)*2, dtype=int)
     np.add.at(counts, (to_np(targs), to_np(preds)), 1)
     names = [vocab[i] for i in order]
-    table = pd.DataFrame(counts[np.ix_(order, order)], pd.Index(names, name='truth'), pd.Index(names, name='decision'))
-    ax = plot_matrix(table, ax, fmt='d')
-    for width,ids in zip((2, 1, *[.5]*len(levels)), levels):
-        for edge in np.flatnonzero(np.diff(ids[order])) + .5: ax.axhline(edge, color='C1', lw=width); ax.axvline(edge, color='C1', lw=width)
-    return table
+    return pd.DataFrame(counts[np.ix_(order, order)], pd.Index(names, name='truth'), pd.Index(names, name='decision'))

@@ -16,33 +16,39 @@ from .checks import some
 # %% ../nbs/00_names.ipynb #name012
 def _as_name(o):
     "What `o` names an image by: text for text, paths and whole numbers; None if it is missing"
-    if o is None or o is pd.NA or isinstance(o, Real) and o != o: return None
-    if isinstance(o, os.PathLike): return Path(o).as_posix()
     if isinstance(o, str): return o.replace('\\', '/').removeprefix('./') or None
+    if o is None or o is pd.NA or isinstance(o, float) and o != o: return None
+    if isinstance(o, os.PathLike): return Path(o).as_posix()
     whole = isinstance(o, Real) and not isinstance(o, bool) and float(o).is_integer()
     return str(int(o)) if whole else o
 
 # %% ../nbs/00_names.ipynb #name015
-def _spellings(names, path):
-    "`names` in each of the four ways to write a file"
-    roots = [f'{o.as_posix()}/' for o in (Path(path).absolute(), Path(path))]
+def _each(f, names): return [f(o) if isinstance(o, str) else o for o in names]
+
+def _spellings(table, images, path):
+    "The names of a table and of images, spelt alike in up to four ways"
+    given = table,images
+    roots = [Path(o).as_posix()+'/' for o in (os.path.abspath(path), path)]
+    depth = min(max(o.count('/') for o in map(str, names)) for names in given)
     def below(o): return o.removeprefix(roots[0]).removeprefix(roots[1])
-    def file(o): return o.rsplit('/', 1)[-1]
-    ways = {'': str, 'path below path': below, 'file name': file,
-            'file name without ending': lambda o: os.path.splitext(file(o))[0]}
-    return {how: [f(o) if isinstance(o, str) else o for o in names]
-            for how,f in ways.items()}
+    def end(o): return '/'.join(o.rsplit('/', depth+1)[-depth-1:])
+    ends = tuple(_each(end, names) for names in given)
+    stems = tuple(_each(lambda o: os.path.splitext(o)[0], names) for names in ends)
+    yield '', given
+    yield 'path below the folder', tuple(_each(below, names) for names in given)
+    yield 'end of the path', ends
+    if any(stem == end for stem,end in zip(stems, ends)): yield 'name without ending', stems
 
 # %% ../nbs/00_names.ipynb #name018
-def _both(names, images, path):
-    "The spellings in which a table's names and those of images may be compared"
-    theirs,ours = _spellings(names, path),_spellings(images, path)
-    for how in theirs:
-        pairs = [(o[''], o[how]) for o in (theirs,ours)]
-        apart = all(len(set(short)) == len(set(full)) for full,short in pairs)
-        short = [full == short for full,short in pairs]
-        new = not how or not all(short)
-        if new and apart and (any(short) or 'path' in how): yield how,theirs[how],ours[how]
+def _tell_apart(names, given):
+    "Whether new spellings are new, and still tell all apart that the given names do"
+    apart = all(len(set(short)) == len(set(full)) for short,full in zip(names, given))
+    return apart and names != given
+
+def _comparable(table, images, path):
+    "The ways to spell the names of a table and of images that can be compared"
+    given = table,images
+    return [(how,*names) for how,names in _spellings(table, images, path) if not how or _tell_apart(names, given)]
 
 # %% ../nbs/00_names.ipynb #name021
 def _frame(items):
@@ -80,12 +86,12 @@ class _Reading:
 
     @property
     def found(self): return self.rows >= 0
-    def __repr__(self): return f"{self.how} {self.column!r}".strip()
+    def __repr__(self): return repr(self.column) + (f' as {self.how}' if self.how else '')
 
 def _readings(names, frame, n, path):
     "All ways to find `names` among the images in `frame`, of which the first `n` are looked for"
     return [_Reading(column, how, theirs, ours, n) for column,images in _columns(frame)
-            for how,theirs,ours in _both(names, images, path)]
+            for how,theirs,ours in _comparable(names, images, path)]
 
 # %% ../nbs/00_names.ipynb #name029
 def _are_numbers(names):
@@ -98,9 +104,9 @@ def _only_count(names):
 def _proves(reading):
     "Whether it is enough that the names agree"
     if not _are_numbers(reading.names): return True
-    if _only_count(reading.names): return False
-    every = set(reading.names) <= set(reading.images)
-    return every and (reading.found.all() or not _only_count(reading.images))
+    counted = _only_count(reading.names) or _only_count(reading.images)
+    if counted or len(reading.names) < 5: return False
+    return set(reading.names) in (set(reading.images), set(reading.images[:reading.n]))
 
 # %% ../nbs/00_names.ipynb #name032
 def _own_rows(table, images):
@@ -115,7 +121,7 @@ def _own_rows(table, images):
     same = table.iloc[first[rows]].equals(images[list(table.columns)])
     return first[rows] if same else None
 
-# %% ../nbs/00_names.ipynb #name034
+# %% ../nbs/00_names.ipynb #name035
 def find_rows(
     table, # `Series` or `DataFrame` indexed by image, or the index itself; it names each image once
     items, # The images: a `DataFrame`, paths, or tuples; an image may be there more than once
@@ -138,14 +144,16 @@ def find_rows(
     sure = called or [o for o in ways if _proves(o)]
     fit = list(filter(fits, sure))
     if fit: return _only_one(fit, what).rows
-    raise ValueError(_why_none(sure or ways, list(filter(fits, ways)), _mend(table, ways), what))
+    unproven = list(filter(fits, ways))
+    near = sure or [o for o in ways if o not in unproven] or ways
+    raise ValueError(_why_none(near, unproven, names, _mend(table, ways), what))
 
-# %% ../nbs/00_names.ipynb #name036
+# %% ../nbs/00_names.ipynb #name037
 def _names_once(index, what):
     "The names in `index`; an error if one is missing or there twice"
     if not len(index): raise ValueError(f"there are no {what}s: the table is empty")
-    names = _names_in(index) or [None]*len(index)
-    lost = [i for i,o in enumerate(names) if o is None]
+    names = [_as_name(o) for o in index]
+    lost = [i for i,o in enumerate(names) if not isinstance(o, (str,tuple))]
     if lost:
         raise ValueError(f"{len(lost)} of {len(index)} {what}s have an index that is no name, "
             f"first: {index[lost[0]]!r} in row {lost[0]}; index them by file name")
@@ -168,11 +176,11 @@ def _only_one(fit, what):
                 f".rename_axis({o.column!r})")
     return best
 
-# %% ../nbs/00_names.ipynb #name038
+# %% ../nbs/00_names.ipynb #name039
 def _worth(reading):
-    "How promising a reading is: how many images it finds, text before numbers, how many it tells apart"
-    text = not _are_numbers(reading.images)
-    return reading.found.sum(), text, len(set(reading.images))
+    "How promising a reading is: what it finds, files before text before numbers, how many images it tells apart"
+    files = sum('.' in o or '/' in o for o in reading.images if isinstance(o, str))
+    return reading.found.sum(), files, not _are_numbers(reading.images), len(set(reading.images))
 
 def _mend(table, ways):
     "What the table should be indexed by: a column of its own that names all images, or what the images have"
@@ -182,19 +190,18 @@ def _mend(table, ways):
     best = max(ways, key=lambda o: (not o.how, _worth(o)[1:]))
     return f"index it by {best.column!r}, which here is {some(dict.fromkeys(best.images))}"
 
-def _why_none(ways, unproven, mend, what):
+def _why_none(near, unproven, names, mend, what):
     "The message of `find_rows` if no reading will do"
-    best = max(ways, key=_worth)
-    if _are_numbers(best.names) and _only_count(best.names):
-        return (f"the table of {what}s is indexed 0…{len(best.names)-1}, which counts rows and names no "
+    best = max(near, key=_worth)
+    if _only_count(names):
+        return (f"the table of {what}s is indexed 0…{len(names)-1}, which counts rows and names no "
             f"image; {mend}. If its rows go with the index of the DataFrame that you train on, "
             "say so by .rename_axis('index')")
-    if unproven:
-        best = max(unproven, key=_worth)
-        extra = [o for o in best.names if o not in set(best.images)]
-        return (f"the table of {what}s is indexed by whole numbers, which could be anything. As {best!r} "
-            f"they name {len(extra)} images that aren't there: {some(extra)}. If that is what "
-            f"they are, say so by .rename_axis({best.column!r}); else {mend}")
+    if unproven and _are_numbers(names):
+        columns = dict.fromkeys(o.column for o in unproven)
+        call = ' or '.join(f'.rename_axis({o!r})' for o in columns)
+        return (f"the table of {what}s is indexed by whole numbers, {some(names)}, which could be "
+            f"{' or '.join(map(repr, columns))} of your images; say what they are by {call}, or {mend}")
     lost = [o for o,found in zip(best.images, best.found) if not found]
     if best.found.mean() > .5: mend = "leave those images out, or give them a value, by missing= where there is one"
     return (f"{len(lost)} of {best.n} images have no {what}: {some(lost)}. That is by {best!r}, which "
@@ -204,7 +211,7 @@ def _nameless(what):
     return (f"these images have no names to find each {what} by; "
         f"pass an array with one {what} for each, in the order of train_ds")
 
-# %% ../nbs/00_names.ipynb #name040
+# %% ../nbs/00_names.ipynb #name043
 def _items(ds):
     "What the data set is made of, nothing if it doesn't say"
     items = getattr(ds, 'items', None)
@@ -216,11 +223,12 @@ def _find_in(dls, table, name, partial):
     others = pd.concat(others) if others else None
     return find_rows(table, _items(dls.train_ds), dls.path, name, others, partial)
 
-# %% ../nbs/00_names.ipynb #name041
+# %% ../nbs/00_names.ipynb #name044
 def _table(values):
     "A dict as a `Series`, or as a `DataFrame` if it has several numbers for each name"
     if not isinstance(values, dict): return values
-    several = any(isinstance(o, (list,tuple,dict,np.ndarray,Tensor)) for o in values.values())
+    values = {k: v.tolist() if isinstance(v, (Tensor,np.ndarray)) else v for k,v in values.items()}
+    several = any(isinstance(v, (list,tuple,dict)) for v in values.values())
     return pd.DataFrame.from_dict(values, orient='index') if several else pd.Series(values, dtype=object)
 
 def _in_order(values, dls, name):
@@ -233,7 +241,7 @@ def _in_order(values, dls, name):
     raise ValueError(f"{got} for {n} training images{hint}; pass a Series indexed by image, "
         f"or an array of {n} in the order of train_ds")
 
-# %% ../nbs/00_names.ipynb #name042
+# %% ../nbs/00_names.ipynb #name045
 def _numbers(values, keys, name):
     "`values` as floats; an error that says which is none"
     table = pd.DataFrame(values)
@@ -254,7 +262,7 @@ def _check(values, keys, name, min):
             raise ValueError(f"the {name} of {len(where)} of {len(keys)} training images is {what}, first: "
                 f"{keys[where[0]]} ({values[where[0]]}); mend those rows or leave the images out")
 
-# %% ../nbs/00_names.ipynb #name043
+# %% ../nbs/00_names.ipynb #name046
 def align(
     values, # By image: `Series`, `DataFrame` or dict; or array `[n]` or `[n,c]` in the order of `train_ds`
     dls:DataLoaders, # What is trained on; values of other images are left aside
@@ -278,7 +286,7 @@ def align(
     _check(numbers, keys, name, min)
     return torch.tensor(numbers, dtype=torch.float32)
 
-# %% ../nbs/00_names.ipynb #name045
+# %% ../nbs/00_names.ipynb #name052
 def _as_cell(label, label_delim):
     "Several labels as one text, in alphabetical order"
     if not isinstance(label, (list,tuple,set,np.ndarray,L)): return label
@@ -293,7 +301,7 @@ def _check_kind(old, new, column):
         raise TypeError(f"the new labels are like {new.dropna().iloc[0]!r}, those in {column!r} like "
             f"{old.dropna().iloc[0]!r}; make both the same, for example with .astype(str)")
 
-# %% ../nbs/00_names.ipynb #name046
+# %% ../nbs/00_names.ipynb #name053
 def relabel(
     df:pd.DataFrame, # Table with a row for each image
     labels, # Labels by image, `Series` or dict, such as `consensus(votes).label`; not all images need one

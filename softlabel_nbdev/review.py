@@ -14,7 +14,7 @@ from fastcore.imports import IN_NOTEBOOK
 from fastai.vision.all import *
 from .checks import some
 from .issues import plot_issues
-from .pictures import picture_getter, show_pictures
+from .pictures import pictures_of, show_pictures
 
 # %% ../nbs/05c_review.ipynb #revw0009
 _answers = 'keep', 'take', 'other', 'leave out'
@@ -51,7 +51,7 @@ class Review:
     "Doubted images and what was decided about each; `fixes` is what `correct` takes."
     def __init__(self,
         table:pd.DataFrame, # Row per image: `given` and `suggested` label
-        get_image, # Function from the name of an image to its picture
+        get_image, # As in `pictures_of`
         vocab, # Labels that an image may get
         *,
         label_delim:str=None, # What separates the labels of an image that can have several
@@ -120,11 +120,11 @@ def _png(picture):
     plt.close(ax.figure)
     return file.getvalue()
 
-def _card(review, name):
+def _card(review, name, picture):
     "The widgets for one image"
     import ipywidgets as w
     row = review.table.loc[name]
-    picture = w.Image(value=_png(review.get_image(name)))
+    picture = w.Image(value=_png(picture))
     labels = w.HTML(f'<b>{escape(str(row.given))} → {escape(str(row.suggested))}</b>'
                     f'<br>{escape(str(name))}')
     answer = w.ToggleButtons(options=_answers, value=row.decision or None,
@@ -139,37 +139,44 @@ def _card(review, name):
     show_other()
     return w.VBox([picture, labels, answer, other])
 
-# %% ../nbs/05c_review.ipynb #revw0028
-def _pages(review):
-    "The widgets for all images: the cards of a page, and two buttons that turn it"
-    import ipywidgets as w
-    columns = 'repeat(auto-fill, minmax(170px, 1fr))'   # two on a phone
-    cards = w.GridBox(layout=dict(grid_template_columns=columns, grid_gap='1rem'))
-    where, buttons = w.Label(), [w.Button(description=o) for o in ('back', 'next')]
-    last = max(0, len(review.table)-1)//review.n
-    i = 0
-    def close_all(card):
-        for o in (*card.children, card): o.close()
-    def turn(by):
-        nonlocal i
-        i = min(max(i+by, 0), last)
-        page = review.page(i)
-        for o in cards.children: close_all(o)
-        cards.children = [_card(review, name) for name in page.index]
-        start = i*review.n
-        where.value = f'{start+1} to {start+len(page)} of {len(review.table)}'
-    for button,by in zip(buttons, (-1, 1)): button.on_click(lambda _, by=by: turn(by))
-    turn(0)
-    return w.VBox([cards, w.HBox([buttons[0], where, buttons[1]])])
+# %% ../nbs/05c_review.ipynb #revw0029
+class _Pages:
+    "The widgets for all images, a page at a time"
+    def __init__(self, review):
+        import ipywidgets as w
+        columns = 'repeat(auto-fill, minmax(170px, 1fr))'   # two on a phone
+        self.review, self.i, self.where = review, 0, w.Label()
+        self.cards = w.GridBox(layout=dict(grid_template_columns=columns, grid_gap='1rem'))
+        back, forth = (w.Button(description=o) for o in ('back', 'next'))
+        back.on_click(lambda _: self.turn(-1))
+        forth.on_click(lambda _: self.turn(1))
+        self.box = w.VBox([self.cards, w.HBox([back, self.where, forth])])
+        self.turn(0)
 
-@patch
-def _ipython_display_(self:Review):
-    if IN_NOTEBOOK and find_spec('ipywidgets'): return display(_pages(self))
-    self.plot()
-    print(f"{min(self.n, len(self.table))} of {len(self.table)} images; .plot(1) shows the next. "
-          f"Fill in the column decision of {self.save} with {some(_answers, 4)}")
+    def turn(self, by):
+        "Go on by some pages, or back, as far as there are any"
+        n = len(self.review.table)
+        last = max(0, n-1)//self.review.n
+        self.i = min(max(self.i+by, 0), last)
+        names = self.review.page(self.i).index
+        for card in self.cards.children:
+            for o in (*card.children, card): o.close()
+        pictures = pictures_of(names, self.review.get_image)
+        self.cards.children = [_card(self.review, *o) for o in zip(names, pictures)]
+        start = self.i*self.review.n
+        self.where.value = f'{start+1} to {start+len(names)} of {n}'
 
 # %% ../nbs/05c_review.ipynb #revw0030
+@patch
+def _ipython_display_(self:Review):
+    if not len(self.table): print('no label is doubted')
+    elif IN_NOTEBOOK and find_spec('ipywidgets'): display(_Pages(self).box)
+    else:
+        self.plot()
+        print(f"{len(self.page())} of {len(self.table)} images; .plot(1) shows the next. Fill in "
+              f"the column decision of {self.save} with {some(_answers, 4)}")
+
+# %% ../nbs/05c_review.ipynb #revw0032
 def _check_issues(issues):
     "Nothing, or an error unless `issues` has the two labels of each image once"
     lost = [o for o in ('given','suggested') if o not in issues]
@@ -185,7 +192,7 @@ def _labels_in(issues, label_delim):
     if label_delim: labels = labels.str.split(label_delim).explode()
     return sorted(set(labels) - {''})
 
-# %% ../nbs/05c_review.ipynb #revw0031
+# %% ../nbs/05c_review.ipynb #revw0033
 def review(
     issues:pd.DataFrame, # From `label_issues`: `given`, `suggested`, and `is_issue`, which says what to look at; without it, all
     get_image=None, # Function from name to picture, folder, `DataLoaders`, or None: the names are files
@@ -199,7 +206,7 @@ def review(
     _check_issues(issues)
     if vocab is None: vocab = _labels_in(issues, label_delim)
     if 'is_issue' in issues: issues = issues[issues.is_issue]
-    out = Review(issues[['given','suggested']], picture_getter(get_image), vocab,
+    out = Review(issues[['given','suggested']], get_image, vocab,
                  label_delim=label_delim, n=n, save=save)
     out.write()
     return out

@@ -80,61 +80,6 @@ class LabelLoss(nn.Module):
         self.label_smoothing,self.ignore,self.reduction = label_smoothing,ignore,reduction
         self.warned = False
 
-    def per_class(self,
-        preds:Tensor, # Logits `[n,c]`
-    ) -> Tensor: # `[n,c]`
-        "What each image pays if class k is the truth."
-        raise NotImplementedError(f"{type(self).__name__} needs a per_class or a pays")
-
-    def pays(self,
-        preds:Tensor, # Logits `[n,c]`, float32 or double
-        y:Tensor, # Class indices `[n]`, or numbers `[n,c]`; 0 where the label is missing
-        known:Tensor=None, # bool, shape of `y`, `[n]` where an image has one label; None: all are known
-    ) -> Tensor: # `[n]`; `[n,c]` with `several`
-        "What each image pays, class weights included."
-        cost = self.per_class(preds)
-        if y.ndim == 1 and not self.label_smoothing:
-            paid = cost.gather(1, y[:,None])[:,0]
-            return paid if self.weight is None else paid*self.weight[y]
-        share = F.one_hot(y, preds.shape[1]).to(cost.dtype) if y.ndim == 1 else y
-        share = share*(1-self.label_smoothing) + self.label_smoothing/preds.shape[1]
-        return ((share if self.weight is None else share*self.weight)*cost).sum(1)
-
-    def counts(self,
-        preds:Tensor, # Logits `[n,c]`
-        y:Tensor, # As in `pays`
-    ) -> Tensor: # Shape of what `pays` gives
-        "What each image counts where its label is known."
-        if self.several: return torch.ones_like(preds)
-        if self.weight is None: return preds.new_ones(len(preds))
-        return self.weight[y] if y.ndim == 1 else y@self.weight.to(y.dtype)
-
-    def paid_counted(self,
-        preds:Tensor, # Logits `[n,c]`
-        targs:Tensor, # Class indices `[n]` or `[n,1]`, or numbers from 0 to 1 `[n,c]`
-    ) -> tuple: # Two tensors `[n]`; `[n,c]` with `several`
-        "What each image pays and what it counts, both 0 where its label is missing."
-        preds,y,known = self.ready(preds, targs)
-        with torch.autocast(preds.device.type, enabled=False):
-            paid,counted = self.pays(preds, y, known),self.counts(preds, y)
-        if known is None: return paid,counted
-        return paid.masked_fill(~known, 0),counted.masked_fill(~known, 0)
-
-    def forward(self,
-        preds:Tensor, # Logits `[n,c]`
-        targs:Tensor, # Class indices `[n]` or `[n,1]`, or numbers from 0 to 1 `[n,c]`
-    ) -> Tensor: # The loss, `[n]` if `reduction` is 'none'
-        "The loss of a batch."
-        paid,counted = self.paid_counted(preds, targs)
-        if self.reduction == 'sum': return paid.sum()
-        if self.reduction == 'mean': return ratio(paid.sum(), counted.sum())
-        return ratio(paid.sum(1), counted.sum(1)) if self.several else paid
-
-    def activation(self, x:Tensor) -> Tensor: # logits `[n,c]` to probabilities
-        return x.sigmoid() if self.several else x.softmax(-1)
-    def decodes(self, x:Tensor) -> Tensor: # probabilities to the answer of `predict`
-        return x > .5 if self.several else x.argmax(-1)
-
     @property
     def reduction(self): return self._reduction
     @reduction.setter
@@ -146,6 +91,78 @@ class LabelLoss(nn.Module):
     def extra_repr(self):
         options = 'weight','label_smoothing','ignore','reduction'
         return ', '.join(f'{o}={getattr(self,o)!r}' for o in options if getattr(self,o) is not None)
+
+# %% ../nbs/00_targets.ipynb #lab00002
+@patch
+def per_class(self:LabelLoss,
+    preds:Tensor, # Logits `[n,c]`
+) -> Tensor: # `[n,c]`
+    "What each image pays if class k is the truth."
+    raise NotImplementedError(f"{type(self).__name__} needs a per_class or a pays")
+
+@patch
+def pays(self:LabelLoss,
+    preds:Tensor, # Logits `[n,c]`, float32 or double
+    y:Tensor, # Class indices `[n]`, or numbers `[n,c]`; 0 where the label is missing
+    known:Tensor=None, # bool, shape of `y`, `[n]` where an image has one label; None: all are known
+) -> Tensor: # `[n]`; `[n,c]` with `several`
+    "What each image pays, class weights included."
+    cost = self.per_class(preds)
+    if y.ndim == 1 and not self.label_smoothing:
+        paid = cost.gather(1, y[:,None])[:,0]
+        return paid if self.weight is None else paid*self.weight[y]
+    share = F.one_hot(y, preds.shape[1]).to(cost.dtype) if y.ndim == 1 else y
+    share = share*(1-self.label_smoothing) + self.label_smoothing/preds.shape[1]
+    return ((share if self.weight is None else share*self.weight)*cost).sum(1)
+
+# %% ../nbs/00_targets.ipynb #lab00004
+@patch
+def counts(self:LabelLoss,
+    preds:Tensor, # Logits `[n,c]`
+    y:Tensor, # As in `pays`
+) -> Tensor: # Shape of what `pays` gives
+    "What each image counts where its label is known."
+    if self.several: return torch.ones_like(preds)
+    if self.weight is None: return preds.new_ones(len(preds))
+    return self.weight[y] if y.ndim == 1 else y@self.weight.to(y.dtype)
+
+@patch
+def paid_counted(self:LabelLoss,
+    preds:Tensor, # Logits `[n,c]`
+    targs:Tensor, # Class indices `[n]` or `[n,1]`, or numbers from 0 to 1 `[n,c]`
+) -> tuple: # Two tensors `[n]`; `[n,c]` with `several`
+    "What each image pays and what it counts, both 0 where its label is missing."
+    preds,y,known = self.ready(preds, targs)
+    with torch.autocast(preds.device.type, enabled=False):
+        paid,counted = self.pays(preds, y, known),self.counts(preds, y)
+    if known is None: return paid,counted
+    return paid.masked_fill(~known, 0),counted.masked_fill(~known, 0)
+
+# %% ../nbs/00_targets.ipynb #lab00006
+@patch
+def forward(self:LabelLoss,
+    preds:Tensor, # Logits `[n,c]`
+    targs:Tensor, # Class indices `[n]` or `[n,1]`, or numbers from 0 to 1 `[n,c]`
+) -> Tensor: # The loss, `[n]` if `reduction` is 'none'
+    "The loss of a batch."
+    paid,counted = self.paid_counted(preds, targs)
+    if self.reduction == 'sum': return paid.sum()
+    if self.reduction == 'mean': return ratio(paid.sum(), counted.sum())
+    return ratio(paid.sum(1), counted.sum(1)) if self.several else paid
+
+@patch
+def activation(self:LabelLoss,
+    x:Tensor, # Logits `[n,c]`
+) -> Tensor: # Probabilities `[n,c]`
+    "What the logits say."
+    return x.sigmoid() if self.several else x.softmax(-1)
+
+@patch
+def decodes(self:LabelLoss,
+    x:Tensor, # Probabilities `[n,c]`
+) -> Tensor: # Classes `[n]`; with `several` bool `[n,c]`
+    "What `predict` answers."
+    return x > .5 if self.several else x.argmax(-1)
 
 # %% ../nbs/00_targets.ipynb #targ018
 def ratio(
@@ -189,6 +206,7 @@ def check_indices(
         raise TargetError(f"{got}: {int(bad.sum())} of {len(y)} targets lie outside 0…{c-1}, "
                           f"first targs[{bad.nonzero()[0].item()}] = {value}; {mend}")
 
+# %% ../nbs/00_targets.ipynb #lab00007
 def check_numbers(
     y:Tensor, # Numbers `[n,c]`
     known:Tensor, # bool `[n,c]`
@@ -239,6 +257,7 @@ def ready(self:LabelLoss,
     if known is not None and not self.several: known = known.any(1)
     return preds,y.to(preds.dtype),known
 
+# %% ../nbs/00_targets.ipynb #lab00008
 @patch
 def missing(self:LabelLoss,
     y:Tensor, # `[n]` or `[n,c]`

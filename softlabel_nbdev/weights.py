@@ -27,8 +27,7 @@ def weights_of(
     if isinstance(weights, pd.DataFrame):
         mend = "for one weight per image pass a single column, such as .quality"
         weights = weights.iloc[:,positions(weights.columns, dls.vocab, 'the columns of the weights', mend)]
-    given = {} if missing is None else {'missing':missing}
-    return align(weights, dls, name='weight', **given).to(dls.device)
+    return align(weights, dls, name='weight', missing=missing).to(dls.device)
 
 # %% ../nbs/03_weights.ipynb #wght0017
 class ImageWeights(ItemCallback):
@@ -63,26 +62,29 @@ class ImageWeights(ItemCallback):
                              "give some a weight above 0")
         return self.table/there.double().mean().float() if self.normalize else self.table
 
-    def after_loss(self):
-        if self.all_one: return
-        paid,counted = paid_counted(self.learn.loss_func, self.pred, *self.yb)
-        if self.train_iter == 0: self.check(paid.sum()/counted)
-        w = self.w[self.idx]
-        if w.shape != paid.shape[:w.ndim]:
-            raise ValueError(f"weights {list(w.shape)} don't fit losses {list(paid.shape)} of this batch; weights per label need a loss per "
-                             "label, such as BCEWithLogitsLossFlat: give one weight per image to others")
-        w = w.view(*w.shape, *[1]*(paid.ndim - w.ndim))
-        self.learn.loss_grad = (w*paid).sum()/counted
-        self.learn.loss = self.learn.loss_grad.clone()
+# %% ../nbs/03_weights.ipynb #wght001b
+@patch
+def after_loss(self:ImageWeights):
+    if self.all_one: return
+    paid,counted = paid_counted(self.learn.loss_func, self.pred, *self.yb)
+    if self.train_iter == 0: self.check(paid.sum()/counted)
+    w = self.w[self.idx]
+    if w.shape != paid.shape[:w.ndim]:
+        raise ValueError(f"weights {list(w.shape)} don't fit losses {list(paid.shape)} of this batch; weights per label need a loss per "
+                         "label, such as BCEWithLogitsLossFlat: give one weight per image to others")
+    w = w.view(*w.shape, *[1]*(paid.ndim - w.ndim))
+    self.learn.loss_grad = (w*paid).sum()/counted
+    self.learn.loss = self.learn.loss_grad.clone()
 
-    def check(self,
-        ours:Tensor, # The loss of this batch with weights of 1
-    ):
-        "Raise an error unless weights of 1 leave the loss and its gradient as they are"
-        plain,same = (torch.autograd.grad(o, self.pred, retain_graph=True)[0] for o in (self.loss_grad, ours))
-        if torch.allclose(plain, same, rtol=1e-3, atol=1e-5*plain.abs().max().item()): return
-        raise ValueError(f"the mean of {self.learn.loss_func} isn't the sum of what its images pay over a count: with weights of 1 its gradient "
-                         "would change. Give it a reduction='none' that returns what each image pays")
+@patch
+def check(self:ImageWeights,
+    ours:Tensor, # The loss of this batch with weights of 1
+):
+    "Raise an error unless weights of 1 leave the loss and its gradient as they are"
+    plain,same = (torch.autograd.grad(o, self.pred, retain_graph=True)[0] for o in (self.loss_grad, ours))
+    if torch.allclose(plain, same, rtol=1e-3, atol=1e-5*plain.abs().max().item()): return
+    raise ValueError(f"the mean of {self.learn.loss_func} isn't the sum of what its images pay over a count: with weights of 1 its gradient "
+                     "would change. Give it a reduction='none' that returns what each image pays")
 
 # %% ../nbs/03_weights.ipynb #wght0032
 class Curriculum(ItemCallback):
@@ -125,18 +127,20 @@ class Curriculum(ItemCallback):
                              f"{self.scores.max():.3g}, so lower start")
         return there
 
-    def plot(self,
-        dls:DataLoaders=None, # What is trained on; default: that of the `Learner` that has this callback
-        n_epoch:int=None, # Epochs to show; default: until all that will be let in are in, and one more
-        ax=None, # Axes to draw on; default: new ones
-    ):
-        "Draws the number of images in each epoch, under its threshold; returns the axes."
-        dls = dls or getattr(self.learn, 'dls', None)
-        if dls is None: raise ValueError("which images are trained on isn't known yet: pass dls, or give the callback to a Learner first")
-        ax = plt.subplots()[1] if ax is None else ax
-        scores = align(self.score, dls, name='score', min=None)
-        n = [self.chosen(e, scores).sum().item() for e in range(n_epoch or self.epochs+2)]
-        bars = ax.bar(range(len(n)), n)
-        ax.bar_label(bars, [f'≥ {self.threshold(e):.2g}' for e in range(len(n))], fontsize=9)
-        ax.set(xlabel='epoch', ylabel='images', xticks=range(len(n)))
-        return ax
+# %% ../nbs/03_weights.ipynb #wght032b
+@patch
+def plot(self:Curriculum,
+    dls:DataLoaders=None, # What is trained on; default: that of the `Learner` that has this callback
+    n_epoch:int=None, # Epochs to show; default: until all that will be let in are in, and one more
+    ax=None, # Axes to draw on; default: new ones
+):
+    "Draws the number of images in each epoch, under its threshold; returns the axes."
+    dls = dls or getattr(self.learn, 'dls', None)
+    if dls is None: raise ValueError("which images are trained on isn't known yet: pass dls, or give the callback to a Learner first")
+    ax = plt.subplots()[1] if ax is None else ax
+    scores = align(self.score, dls, name='score', min=None)
+    n = [self.chosen(e, scores).sum().item() for e in range(n_epoch or self.epochs+2)]
+    bars = ax.bar(range(len(n)), n)
+    ax.bar_label(bars, [f'≥ {self.threshold(e):.2g}' for e in range(len(n))], fontsize=9)
+    ax.set(xlabel='epoch', ylabel='images', xticks=range(len(n)))
+    return ax

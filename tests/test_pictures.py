@@ -11,7 +11,7 @@ from softlabel_nbdev.all import *
 
 OUT = Path(__file__).parent/'out'       # to be looked at; not in the repository
 PHONE = 350                             # CSS pixels for a figure on a screen of 390
-LEAST = 9.5                             # CSS pixels, the smallest text that is read
+LEAST = 8.5                             # CSS pixels, the smallest text that is read; tables of the site have 11
 
 # --- names and pictures --------------------------------------------------------------
 
@@ -92,8 +92,41 @@ def draw_plot_issues(case): return plot_issues(issues_of(case), case.get_image)
 
 def draw_review(case): return review(issues_of(case), case.get_image, save=None, label_delim=';').plot()
 
+def tree_of(case): return {f'group {g}': case.names[g::3] for g in range(3) if case.names[g::3]}
+
+def draw_plot_matrix(case): return plot_matrix(cost_matrix(case.names, tree_of(case)))
+
+def draw_plot_matrix_soft(case):
+    return plot_matrix(soft_targets(cost_matrix(case.names, tree_of(case))), tree=tree_of(case))
+
+def draw_plot_matrix_counts(case):
+    counts = np.random.default_rng(0).poisson(np.eye(len(case.names))*2000 + 3)
+    return plot_matrix(pd.DataFrame(counts, case.names, case.names))
+
+def probs_of(case):
+    rng = np.random.default_rng(0)
+    targs = np.zeros((400, len(case.names)), int)
+    targs[np.arange(400), rng.integers(len(case.names), size=400)] = 1
+    logits = 3*targs + rng.normal(size=targs.shape)
+    return torch.tensor(logits).softmax(1), torch.tensor(targs)
+
+def draw_thresholds(case):
+    probs, targs = probs_of(case)
+    return tune_thresholds(probs, targs, vocab=case.names, n_boot=20).plot()
+
+def draw_abstention(case):
+    probs, targs = probs_of(case)
+    return tune_abstention(probs, targs.argmax(1), min_accuracy=.9).plot()
+
+def draw_plot_loss(case): return plot_loss(CrossEntropyLossFlat())
+
+def draw_curriculum(case):
+    dls = case.learner().dls
+    score = pd.Series(np.linspace(0, 1, len(case.files)), case.files)
+    return Curriculum(score, 1, 0, 4).plot(dls)
+
 FUNCTIONS = {name.removeprefix('draw_'): f for name,f in list(globals().items()) if name.startswith('draw_')}
-MULTI_ONLY, SINGLE_ONLY = set(), {'plot_votes', 'plot_matrix'}
+SINGLE_ONLY = {'plot_votes', 'plot_mining'}
 
 # --- what is measured ----------------------------------------------------------------
 

@@ -50,6 +50,7 @@ class Notebook:
 
 @pytest.fixture
 def notebook(tmp_path, monkeypatch):
+    monkeypatch.delenv('MPLBACKEND', raising=False)     # figures as in a notebook
     out = Notebook(tmp_path)
     with out.client.setup_kernel(): yield out
 

@@ -1,0 +1,269 @@
+"""Tables meet images by name: the same value for the same image, or an error that says why not."""
+import tempfile, warnings
+warnings.filterwarnings('ignore')
+import numpy as np, pandas as pd, pytest, torch
+from hypothesis import HealthCheck, given, settings, strategies as st
+from pathlib import Path
+from fastai.data.all import Categorize, CategoryBlock, DataBlock, Datasets, IndexSplitter, TransformBlock
+from fastai.torch_core import TensorImage
+from fastai.vision.data import ImageDataLoaders
+from PIL import Image
+from softlabel_nbdev.names import align, find_rows, relabel
+
+N = 8
+folder = Path(tempfile.mkdtemp())/'pets'
+
+def blank(o): return TensorImage(torch.zeros(1,1,1))
+
+def dls_of(items, valid, path=folder, **kwargs):
+    "DataLoaders of which the items at positions `valid` are for validation"
+    block = DataBlock((TransformBlock(type_tfms=blank), CategoryBlock), splitter=IndexSplitter(list(valid)),
+                      get_y=lambda o: 'a', **kwargs)
+    return block.dataloaders(items, bs=2, num_workers=0, device='cpu', path=path)
+
+def table_of_images(n=N, seed=0):
+    "Images with several names, and with whole numbers that are none"
+    rng = np.random.default_rng(seed)
+    return pd.DataFrame({'fname': [f'{"ab"[i%2]}/pic_{i:02d}.png' for i in range(n)],
+        'id': rng.permutation(np.arange(1, n+1)), 'code': rng.permutation(np.arange(100, 100+2*n, 2)),
+        'label': rng.integers(0, 3, n), 'fold': rng.integers(0, 4, n), 'width': rng.integers(1, n, n),
+        'breed': rng.choice(['pug','husky'], n)})
+
+images = table_of_images()
+truth = dict(zip(images.fname, np.arange(1., N+1)))
+names_of = {
+    'file': lambda df: df.fname,
+    'path': lambda df: [Path(o) for o in df.fname],
+    'absolute': lambda df: [f'{folder}/{o}' for o in df.fname],
+    'file name': lambda df: [o[2:] for o in df.fname],
+    'without ending': lambda df: [o[2:-4] for o in df.fname],
+    'code': lambda df: df.code,
+    'code as text': lambda df: df.code.astype(str),
+    'code as float': lambda df: df.code.astype(float),
+    'id': lambda df: df.id,
+    'row': lambda df: df.index,
+}
+text = ('file','path','absolute','file name','without ending')
+
+def is_right(got, train, missing=None):
+    for value,fname in zip(got.tolist(), train): assert value in (truth[fname], missing), fname
+
+rows = st.lists(st.integers(0, N-1), min_size=2, max_size=2*N)
+order = st.permutations(range(N))
+
+@settings(max_examples=300, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+@given(kind=st.sampled_from(sorted(names_of)), called=st.sampled_from([None,'image','own']), of_table=order, of_images=order,
+       keep=st.sets(st.integers(0, N-1), min_size=1), used=rows, valid=st.sets(st.integers(0, 5)), renumber=st.sampled_from(['table','images','both','neither']),
+       missing=st.sampled_from([None,-1.]), as_paths=st.booleans())
+def test_the_same_value_or_an_error(kind, called, of_table, of_images, keep, used, valid, renumber, missing, as_paths):
+    "Permuted, cut, repeated and renumbered as may be"
+    table = pd.Series([truth[o] for o in images.fname], index=pd.Index(names_of[kind](images)))
+    column = {'code as text':'code', 'code as float':'code'}.get(kind, kind if kind in images else None)
+    table.index.name = column if called == 'own' else called
+    table = table.iloc[list(of_table)]
+    if renumber in ('table','both'): table = table.reset_index(drop=True)
+    table = table[[i in keep for i in range(N)]]
+    mine = images.iloc[list(of_images)].iloc[used]
+    if renumber in ('images','both'): mine = mine.reset_index(drop=True)
+    valid = {i for i in valid if i < len(mine)}
+    if len(valid) == len(mine): valid = set()
+    items = [folder/o for o in mine.fname] if as_paths else mine
+    dls = dls_of(items, valid)
+    train = [o.relative_to(folder).as_posix() for o in dls.train_ds.items] if as_paths else dls.train_ds.items.fname
+    try: got = align(table, dls, missing=missing, min=None)
+    except (ValueError, TypeError) as e:
+        complete = len(keep) == N and (as_paths or kind in text or called == 'own' and column)
+        assert not (complete and renumber in ('images','neither') and (kind in text or not as_paths)), e
+    else: is_right(got, train, missing)
+
+# What people have, by the habits of three libraries. `worth` is the value of each image, by file.
+
+worth = pd.Series(truth, name='worth')
+def frame_dls(df=images, valid=(0,5), **kw): return dls_of(df, valid, **kw)
+def files_of(dls):
+    items = dls.train_ds.items
+    if isinstance(items, pd.DataFrame): return [*items.fname]
+    return [Path(o[0] if isinstance(o, tuple) else o['file'] if isinstance(o, dict) else o).as_posix()[-12:] for o in items]
+
+def called(names, index): return pd.Series(worth[list(names)].to_numpy(), index)
+def unnamed(column, df=images): return called(df.fname, pd.Index(df[column].to_numpy()))
+paths = [folder/o for o in images.fname]
+
+quick = dict(valid_pct=.25, seed=1, bs=2, num_workers=0, device='cpu')
+
+def fastai_ways():
+    "DataLoaders as fastai's own ways make them"
+    loading = dict(bs=2, num_workers=0, device='cpu', path=folder)
+    for o in paths:
+        o.parent.mkdir(parents=True, exist_ok=True)
+        Image.new('RGB', (2,2)).save(o)
+    tfms = [[lambda o: torch.zeros(1)], [lambda o: 'a', Categorize()]]
+    splits = [1,2,3,4,5,6,7],[0]
+    yield 'from_df', ImageDataLoaders.from_df(images[['fname','breed']], folder, item_tfms=[], **quick)
+    yield 'from_df in a folder', ImageDataLoaders.from_df(images[['fname','breed']], folder.parent, folder='pets', **quick)
+    yield 'from_path_func', ImageDataLoaders.from_path_func(folder, paths, lambda o: 'a', **quick)
+    yield 'from_name_re', ImageDataLoaders.from_name_re(folder, paths, r'(pic)_', **quick)
+    yield 'from_lists', ImageDataLoaders.from_lists(folder, paths, ['a']*N, **quick)
+    yield 'from_lists of text', ImageDataLoaders.from_lists(folder, [*map(str, paths)], ['a']*N, **quick)
+    yield 'Datasets of paths', Datasets(paths, tfms, splits=splits).dataloaders(**loading)
+    yield 'Datasets of a table', Datasets(images, tfms, splits=splits).dataloaders(**loading)
+    yield 'Datasets of pairs', Datasets([(o,'a') for o in paths], tfms, splits=splits).dataloaders(**loading)
+    yield 'Datasets of dicts', Datasets([dict(file=o, y='a') for o in paths], tfms, splits=splits).dataloaders(**loading)
+    yield 'DataBlock of a column', frame_dls(images.fname)
+    yield 'DataBlock of an array', frame_dls(images.fname.to_numpy())
+    yield 'DataBlock of text', frame_dls([*images.fname])
+
+@pytest.mark.parametrize('name,dls', list(fastai_ways()))
+def test_fastai(name, dls):
+    train = files_of(dls)
+    for index in (images.fname, [o[2:] for o in images.fname], [o[2:-4] for o in images.fname], paths,
+                  [f'./{o}' for o in images.fname], [o.replace('/','\\') for o in images.fname]):
+        is_right(align(called(images.fname, pd.Index(index)), dls), train)
+
+def right(table, dls=None, **kw):
+    dls = dls or frame_dls()
+    is_right(align(table, dls, **kw), files_of(dls), kw.get('missing'))
+
+def refused(contains, table, dls=None, exc=(ValueError,TypeError), **kw):
+    with pytest.raises(exc) as e: align(table, dls or frame_dls(), **kw)
+    assert contains in str(e.value), str(e.value)
+
+big = table_of_images(40)
+by_file = called(images.fname, pd.Index(images.fname))
+
+def test_pandas_indexes():
+    own = images.assign(worth=worth.to_numpy())
+    right(images.assign(w=worth.to_numpy()).groupby('fname').w.mean())
+    right(own.set_index('fname').worth)
+    right(own.set_index('fname', drop=False).worth)
+    right(own.worth, frame_dls(own))                            # a column of the table, counted 0, 1, 2, …
+    right(own.worth.sample(frac=1, random_state=0), frame_dls(own))
+    right(own.worth, frame_dls(own.sample(frac=1, random_state=0)))
+    right(own.worth, frame_dls(pd.concat([own, own[:3]])))      # upsampled, with its index
+    right(pd.concat([own, own[:3]]).worth, frame_dls(pd.concat([own, own[:3]])))
+    right(by_file, frame_dls(pd.concat([own, own[:3]], ignore_index=True)))
+    right(by_file, frame_dls(images.set_index('fname', drop=False)))
+    right(by_file.rename_axis('anything'), frame_dls(images.set_index('fname', drop=False)))
+    right(by_file.rename_axis('label'))                         # the name of another column
+    right(by_file.set_axis(by_file.index.astype('string')))
+    right(by_file.set_axis(by_file.index.astype('category')))
+    right(by_file.set_axis(pd.Index([Path(o) for o in by_file.index])))
+    right(pd.concat([by_file, pd.Series(1., ['c/pic_77.png'])]))    # more images than are trained on
+    right(by_file.drop(images.fname[[0,5]]))                    # nothing for validation
+    right(by_file.to_frame().iloc[:,0].sort_values(ascending=False))
+
+def test_whole_numbers():
+    offset = images.set_axis(images.index+1000)
+    right(called(images.fname, offset.index), frame_dls(offset))
+    right(unnamed('code'))
+    right(unnamed('code').set_axis(images.code.astype(str)))
+    right(unnamed('code').set_axis(images.code.astype(float)))  # as ids come back where one is missing
+    right(unnamed('code').set_axis(images.code.astype('Int64')))
+    right(unnamed('code').set_axis(images.code.astype('int16')))
+    right(unnamed('code').rename_axis('image'))                 # as `consensus` calls its index
+    right(unnamed('id').rename_axis('id'))
+    right(called(images.fname, pd.Index(images.index, name='index')))
+    right(unnamed('code').rename_axis('code').drop([100,102]), missing=-1., min=None)
+    huge = images.assign(code=images.code + 10**18)
+    right(unnamed('code', huge), frame_dls(huge))
+    crops = pd.concat([images.assign(crop=i) for i in range(3)], ignore_index=True)
+    right(unnamed('code'), frame_dls(crops))                    # several crops have the number of one picture
+    refused('counts rows and names no image', called(images.fname, images.index))
+    refused('counts rows and names no image', called(images.fname, images.index.astype(str)))
+    refused('counts rows and names no image', by_file.reset_index(drop=True)[::-1])
+    refused("by .rename_axis('code')", unnamed('code').drop(unnamed('code').index[0]), missing=0)
+    refused("by .rename_axis('code')", pd.concat([unnamed('code'), pd.Series(1., [7])]))
+    refused('have no value', unnamed('code').set_axis(images.code.map('{:06d}'.format)))
+    both = images.assign(other=images.code.to_numpy()[::-1])
+    refused("may be 'code' or 'other'", unnamed('code'), frame_dls(both))
+    right(unnamed('code').rename_axis('code'), frame_dls(both))
+
+def test_what_a_csv_file_does():
+    saved = by_file.rename_axis('image').rename('w').reset_index()
+    refused("its column 'image' names them, so pass .set_index('image')", saved)
+    refused("its column 'Unnamed: 0' names them", saved.rename(columns={'image':'Unnamed: 0'}))
+    refused("its column 'image' names them", saved.assign(w=[.1]*N).astype({'w':str}))
+    shuffled = images.sample(frac=1, random_state=3).reset_index(drop=True)
+    refused('counts rows and names no image', saved.w, frame_dls(shuffled))
+    some = saved.w.drop([0,3])                                  # and without those that have no votes
+    refused('whole numbers', some, frame_dls(shuffled), missing=1)
+    refused("no value: 'a/pic_02.png'", by_file.set_axis(' '+by_file.index), dls_of(images, [0,1]))
+    refused('have no value', by_file.set_axis(by_file.index.str.upper()))
+    refused('1 of 8 values have an index that is no name', by_file.set_axis([None,*by_file.index[1:]]))
+    refused('1 of 8 values have an index that is no name', by_file.set_axis([.5,*by_file.index[1:]]))
+    refused('1 images have more than one value', by_file.set_axis([by_file.index[1],*by_file.index[1:]]))
+    refused('there are no values', by_file[:0])
+    gaps = images.assign(code=images.code.where(images.code != images.code[3]))
+    refused('1 of 6 images have no value', unnamed('code').rename_axis('code'), frame_dls(gaps))
+
+def test_files_of_one_name():
+    twins = pd.DataFrame({'fname': [f'{o}/{i}.png' for o in ('train','test') for i in range(6)]})
+    by_number = pd.Series(range(6), [f'{i}.png' for i in range(6)])
+    refused('have no value', by_number, dls_of(twins, [0]))
+    refused('have no value', pd.Series(range(6), [f'test/{i}.png' for i in range(6)]), dls_of(twins[:6], [0]))
+    got = align(pd.Series(range(12), twins.fname), dls_of(twins, [0]))
+    assert got.tolist() == list(range(1,12))
+    refused('have no value', by_file.set_axis(by_file.index.str.replace('png','jpg')))
+
+def test_values():
+    right(by_file.astype('Float64'))
+    right(by_file.astype(str))
+    right(by_file.astype(object))
+    right(by_file.to_dict())
+    right({Path(k):v for k,v in by_file.items()})
+    right({k: torch.tensor(v) for k,v in by_file.items()})
+    table = align({k: [v,1-v] for k,v in by_file.items()}, frame_dls(), min=None)
+    assert table.shape == (6,2) and torch.equal(table.sum(1), torch.ones(6))
+    assert align(by_file > 3, frame_dls()).unique().tolist() == [0,1]
+    assert align(by_file.to_frame(), frame_dls()).shape == (6,1)
+    right(by_file.where(by_file != 3), missing=3)
+    refused('1 of 6 training images is not a finite number', by_file.where(by_file != 3))
+    refused("is not a number, first: a/pic_02.png ('50 %')", by_file.astype(object).where(by_file != 3, '50 %'))
+    refused('is not a number', pd.Series(pd.Timestamp('2026-01-01'), by_file.index))
+    refused('is not a number', by_file.map(lambda o: [o]))
+    refused('8 values for 6 training images (and 2 for validation', by_file.to_numpy())
+    refused('is less than 0', -by_file)
+    refused('missing', by_file[:-1], dls_of(images, [0]), missing=-1)
+
+def test_crowd_kit():
+    task = pd.Index(images.fname, name='task')
+    right(called(images.fname, task))
+    right(called(images.fname, 'https://example.org/pets/' + task))
+    right(called(images.fname, task).sort_index(ascending=False))
+    refused('counts rows', called(images.fname, pd.RangeIndex(N, name='task')))
+    refused('have no value', pd.Series([.9,.8], pd.Index(['w1','w2'], name='worker')))
+    long = pd.DataFrame({'task': np.repeat(images.fname, 2), 'worker': ['w1','w2']*N, 'label': 'a'})
+    refused('more than one value', long.set_index('task').label.map(len))
+    right(long.assign(w=worth[long.task].to_numpy()).groupby('task').w.first())
+
+def labels(*args, **kw): return [*relabel(*args, **kw).label]
+
+def test_relabel(capsys):
+    df = images.assign(label=list('abcabcab'))
+    assert labels(df, pd.Series('z', df.fname[2:4])) == list('abzzbcab')
+    assert capsys.readouterr().out == '2 of 8 labels changed, 0 confirmed, 6 not in the new table\n'
+    assert labels(df, {Path(df.fname[0]): 'b'}) == list('bbcabcab')
+    assert labels(df, df.label.where(df.index > 1, 'c')) == list('cccabcab')            # as `correct` gives it
+    assert labels(df, df.set_index('fname').label[::-1]) == list('abcabcab')
+    assert labels(df, pd.Series('z', df.fname[:1]).reindex(df.fname)) == list('zbcabcab')    # NaN is no label
+    assert labels(pd.concat([df,df]), pd.Series('z', df.fname[:1])) == list('zbcabcab')*2
+    assert labels(df.astype({'label':'category'}), pd.Series('z', df.fname[:1])) == list('zbcabcab')
+    assert labels(df.assign(label=None), pd.Series('z', df.fname)) == ['z']*8
+    numbers = relabel(df.assign(label=range(8)), pd.Series(3, df.fname[:1]))
+    assert numbers.label.tolist() == [3,1,2,3,4,5,6,7] and numbers.label.dtype == int
+    assert labels(df, {df.fname[0]: ['z','y']}, label_delim=';')[0] == 'y;z'
+    assert labels(df, pd.Series('z', [f'/elsewhere/{df.fname[0]}']))[0] == 'z'
+    for contains,bad in [('8 of 8 images have no label', {'other.png':'a'}), ('counts rows', pd.Series(list('abcabcab'))),
+                         ('pass a Series by image', list('abcabcab')), ('pass a Series by image', df.set_index('fname')),
+                         ('make both the same', {df.fname[0]:7}), ('pass label_delim', {df.fname[0]:['a']}),
+                         ('2 images have more than one label', pd.concat([df.set_index('fname').label[:2]]*2))]:
+        with pytest.raises((ValueError,TypeError)) as e: relabel(df, bad)
+        assert contains in str(e.value), str(e.value)
+    with pytest.raises(KeyError, match="no column 'y'"): relabel(df, {}, column='y')
+
+def test_find_rows_of_what_was_held_out():
+    "As out-of-fold predictions are paired with their images"
+    held = pd.Index(images.fname[[5,2,7]], name='fname')
+    assert find_rows(held, images.iloc[[2,5,7]]).tolist() == [1,0,2]
+    assert find_rows(held, [folder/o for o in images.fname[[7,2,5]]], folder).tolist() == [2,1,0]
+    with pytest.raises(ValueError, match="1 of 3 images have no image"): find_rows(held, images.iloc[[2,5,6]], what='image')
