@@ -8,7 +8,7 @@ Docs: https://OWNER.github.io/softlabel_nbdev/cuts.html.md"""
 __all__ = ['METRICS', 'LIMITS', 'ratio', 'accuracy', 'recall', 'precision', 'jaccard', 'youden', 'balanced_accuracy', 'mcc',
            'fbeta', 'metric_of', 'check_limits', 'Goal', 'counts_of', 'with_ends', 'Cuts', 'Sorted', 'middle',
            'best_cut', 'best_each', 'sums_of', 'ranges', 'steps', 'Best', 'best_one', 'hull', 'corners', 'along',
-           'best_micro', 'totals', 'widen', 'Bins', 'best_draws', 'above']
+           'best_micro', 'totals', 'widen', 'Bins', 'best_draws', 'from_above']
 
 # %% ../nbs/07b_cuts.ipynb #cuts004
 import re
@@ -95,17 +95,20 @@ def counts_of(q, tp):
 # %% ../nbs/07b_cuts.ipynb #cuts016
 def with_ends(values):
     "Rising `values` between the ends of what a threshold can be"
+    if not len(values): return np.array([0.,1.])
     low,high = values[0],values[-1]
     return np.r_[0 if low>0 else low-1e-3, values, 1 if high<1 else high+1e-3]
 
 class Cuts:
-    "Counts of one class at every cut, from all images predicted to none."
+    "Counts of one class at every cut, from all images predicted to none; `[i]`: of draw i."
     def __init__(self, left, right, q, tp):
         self.left,self.right = left,right # thresholds from `left` to `right` do
         self.q,self.tp = q,tp             # predicted, and right among them
 
     @property
     def values(self): return self.right[:-1]
+
+    def __getitem__(self, i): return Cuts(self.left, self.right, self.q[i], self.tp[i])
 
     @classmethod
     def of(cls, probs, targs):
@@ -121,10 +124,9 @@ class Cuts:
 class Sorted:
     "The images of one class whose label is known, by rising probability."
     def __init__(self, probs, targs, known):
-        image = np.flatnonzero(known).astype(np.int32)
-        probs,targs = probs[image],targs[image]
+        image,probs,targs = np.flatnonzero(known),probs[known],targs[known]
         order = np.argsort(probs)
-        self.image = image[order]
+        self.image = image[order].astype(np.int32)
         self.probs,self.targs = probs[order],targs[order]
 
     def cuts(self, keep=None):
@@ -132,6 +134,12 @@ class Sorted:
         if keep is None: return Cuts.of(self.probs, self.targs)
         kept = np.flatnonzero(keep[self.image])
         return Cuts.of(self.probs[kept], self.targs[kept])
+
+    def above(self, at):
+        "Images above the thresholds `at`, and positives among them"
+        below = np.searchsorted(self.probs, np.r_[-np.inf, at], side='right')
+        right = np.r_[0, np.cumsum(self.targs, dtype=np.int32)]
+        return len(self.probs)-below,right[-1]-right[below]
 
 # %% ../nbs/07b_cuts.ipynb #cuts023
 def middle(left, right):
@@ -276,7 +284,7 @@ def widen(cuts, chosen, goal):
 # %% ../nbs/07b_cuts.ipynb #cuts053
 class Bins:
     "A few hundred of a class's cuts, whose counts can be drawn anew."
-    def __init__(self, cuts, n=200):
+    def __init__(self, cuts, n=240):
         def even(counts):
             goals = np.linspace(counts[0], 0, n//2)
             return np.searchsorted(-counts, -goals)
@@ -287,7 +295,7 @@ class Bins:
 
     def draw(self, n, rng):
         "The cuts of `n` bootstrap draws, counts `[n,cuts]`"
-        tp,fp = (above(rng.poisson(o, (n,len(o)))) for o in (self.pos,self.neg))
+        tp,fp = (from_above(rng.poisson(o, (n,len(o)))) for o in (self.pos,self.neg))
         return Cuts(self.left, self.right, tp+fp, tp)
 
 def best_draws(cuts, goal):
@@ -296,7 +304,7 @@ def best_draws(cuts, goal):
     best = score >= score.max(1, keepdims=True) - 1e-12
     return (best*(cuts.left+cuts.right)/2).sum(1)/best.sum(1)
 
-def above(counts):
+def from_above(counts):
     "Sums of the bins `[n,bins]` from each one to the last, and 0 beyond `[n,bins+1]`"
     sums = counts[:,::-1].cumsum(1)[:,::-1]
     return np.pad(sums, [(0,0),(0,1)])
