@@ -114,7 +114,7 @@ class Cuts:
     def of(cls, probs, targs):
         "All cuts of images sorted by rising `probs`"
         n = len(probs)
-        first = np.flatnonzero(np.r_[True, probs[1:]!=probs[:-1]])
+        first = np.flatnonzero(np.r_[True, probs[1:]!=probs[:-1]][:n])
         starts = np.r_[first, n].astype(np.int32)
         below = np.r_[0, np.cumsum(targs, dtype=np.int32)]
         edges = with_ends(probs[first])

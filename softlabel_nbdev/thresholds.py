@@ -12,11 +12,11 @@ import warnings
 from typing import NamedTuple
 import numpy as np, pandas as pd, torch
 from fastcore.basics import patch
-from fastprogress import progress_bar
 from ._cuts import (Bins, Goal, Sorted, best_cut, best_draws, best_each,
                                    best_micro, best_one, counts_of)
 from .checks import check_names, check_probs, positions, some
 from .decisions import Abstention, Thresholds, decide
+from .progress import waiting
 _all_ = ['Abstention', 'Thresholds']
 
 # %% ../nbs/07_thresholds.ipynb #thre034
@@ -173,8 +173,8 @@ class _Grid:
 
     def tune(self, keep=slice(None)):
         "Thresholds `[c]`"
-        tried = progress_bar(self.at, leave=False)
-        scores = np.array([self.each(self.labels.probs > t, keep) for t in tried])
+        scores = np.array([self.each(self.labels.probs > t, keep)
+                           for t in waiting(self.at)])
         scores[:,self.shared] = scores.mean(1, keepdims=True)
         return np.array([self.centre(o >= o.max() - 1e-12) for o in scores.T])
 
