@@ -244,10 +244,14 @@ def _labels(matrix):
     if n > 12:
         numbers = [str(i) if i == 1 or i%5 == 0 else '' for i in range(1, len(columns)+1)]
         return [_label(f'{i} {o}', 2) for i,o in enumerate(rows, 1)], numbers
-    if n <= 3: return [_label(o, 1.3, 2) for o in rows], [_label(o, 1, 4) for o in columns]
+    if n <= 3: return [_label(o, 1.3, 2) for o in rows], [_label(o, .9, 4) for o in columns]
     return [_label(o, 1.3, 2) for o in rows], [_label(o, 1.9) for o in columns]
 
 def _room(labels): return max(text_width(o, _small) for label in labels for o in label.split('\n'))
+
+def _turned(columns, inches):
+    "Whether the names of columns are too wide to stand side by side"
+    return _room(columns) > inches/len(columns) and len(columns) <= 12
 
 def _matrix_axes(rows, columns, right=.1):
     "Axes with room for the labels of the rows and columns of a matrix"
@@ -255,7 +259,8 @@ def _matrix_axes(rows, columns, right=.1):
     left = .5 + _room(rows)
     across = width - left - right
     each = np.clip(across/n, *((.36,.6) if n <= 12 else (.15,.15) if n <= 40 else (0,.15)))
-    below = .5 + (_room(columns) if 3 < n <= 12 else .15*max(o.count('\n')+1 for o in columns))
+    lines = max(o.count('\n')+1 for o in columns)
+    below = .5 + (_room(columns) if _turned(columns, across) else .15*lines)
     height = title + n*each + below
     fig = plt.figure(figsize=(width, height), layout='none')
     return fig.add_axes([left/width, below/height, across/width, n*each/height])
@@ -312,7 +317,7 @@ def plot_matrix(
     if ax is None: ax = _matrix_axes(rows, columns, .1 if tree is None else .3)
     ax.imshow(values, cmap='Blues', aspect='auto')
     ax.set_yticks(range(len(rows)), rows, fontsize=_small)
-    ax.set_xticks(range(len(columns)), columns, fontsize=_small, rotation=90 if 3 < len(columns) <= 12 else 0)
+    ax.set_xticks(range(len(columns)), columns, fontsize=_small, rotation=90*_turned(columns, ax.bbox.width/ax.figure.dpi))
     if not any(columns): ax.set(xticks=[], yticks=[])
     ax.tick_params(length=0)
     ax.grid(False)
