@@ -60,9 +60,9 @@ def _comparable(sides, path):
 def _frame(items):
     "The items of a data set as a table"
     if isinstance(items, pd.DataFrame): return items
-    items = list(items)
+    name,items = getattr(items, 'name', None) or 'path',list(items)
     several = items and isinstance(items[0], (tuple,dict))
-    if not several: items = [{'path':o} for o in items]
+    if not several: items = [{name:o} for o in items]
     return pd.DataFrame(items).rename(columns=str).set_axis([None]*len(items))
 
 # %% ../nbs/00_names.ipynb #name025
