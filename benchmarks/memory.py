@@ -17,9 +17,11 @@ def fit(**kwargs):
     learn = Learner(digits_dls(df), digit_cnn(10), **kwargs)
     with learn.no_bar(), learn.no_logging(): learn.fit_one_cycle(2, 1e-2)
     return learn
+def untrained(df): return Learner(digits_dls(df), digit_cnn(10))
+def two_epochs(learn): learn.fit_one_cycle(2, 1e-2)
 def fold(df):
-    learn = Learner(digits_dls(df), digit_cnn(10))
-    with learn.no_bar(), learn.no_logging(): learn.fit_one_cycle(2, 1e-2)
+    learn = untrained(df)
+    with learn.no_bar(), learn.no_logging(): two_epochs(learn)
     return learn
 """
 techniques = {
@@ -36,7 +38,7 @@ for f in range(3):
     learn = fold(df.assign(is_valid=part==f))
     with learn.no_bar(): learn.get_preds()
 """
-crossfolded = "import tempfile\nwith tempfile.TemporaryDirectory() as d: crossfold(df.drop(columns='is_valid'), fold, n_splits=3, rounds=1, save=d)"
+crossfolded = "import tempfile\nwith tempfile.TemporaryDirectory() as d: crossfold(df.drop(columns='is_valid'), untrained, two_epochs, n_splits=3, save=d)"
 
 def rows(quick=False):
     def smallest(code): return min(peak_mb(code) for _ in range(1 if quick else 3))

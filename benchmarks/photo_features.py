@@ -67,14 +67,24 @@ class NoValidation(Callback):
     "Leaves out the validation of each epoch, whose numbers nobody reads"
     def before_validate(self): raise CancelValidException()
 
+def learner(dls, loss_func=None, cbs=None):
+    "An untrained `Learner` for `dls`"
+    loss_func = loss_func or CrossEntropyLossFlat()
+    if isinstance(getattr(dls, 'images', None), Images): return dls.images.untrained(dls, loss_func, cbs)
+    model = Head(dls.train_ds.x.shape[1], len(dls.vocab)).to(dls.device)
+    return Learner(dls, model, loss_func=loss_func, opt_func=partial(OptimWrapper, opt=torch.optim.AdamW), cbs=cbs)
+
+def fit(learn, epochs, lr=2e-3):
+    "Train what `learner` made"
+    with learn.added_cbs(NoValidation()):
+        if hasattr(learn.dls, 'images'): learn.dls.images.fit(learn)
+        else: quiet_fit(learn, epochs, lr)
+    return learn
+
 def train(dls, seed, epochs, loss_func=None, cbs=None, lr=2e-3):
     "A trained `Learner` for `dls`; the same seed gives the same weights, order of images and dropout"
     dls.train.rng.seed(seed)
-    with no_random(seed):
-        if isinstance(getattr(dls, 'images', None), Images): return dls.images.learner(dls, loss_func or CrossEntropyLossFlat(), cbs)
-        model = Head(dls.train_ds.x.shape[1], len(dls.vocab)).to(dls.device)
-        learn = Learner(dls, model, loss_func=loss_func or CrossEntropyLossFlat(), opt_func=partial(OptimWrapper, opt=torch.optim.AdamW), cbs=cbs)
-        with learn.added_cbs(NoValidation()): return quiet_fit(learn, epochs, lr)
+    with no_random(seed): return fit(learner(dls, loss_func, cbs), epochs, lr)
 
 def predict(learn):
     "Probabilities `[n,c]` of the validation images, and their targets"

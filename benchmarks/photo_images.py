@@ -33,9 +33,10 @@ class Images:
         dls.images, dls.vocab, dls.c = self, vocab, len(vocab)
         return dls
 
-    def learner(self, dls, loss_func, cbs):
-        "A trained `Learner`: the head first, then all of it"
+    def untrained(self, dls, loss_func, cbs):
         learn = vision_learner(dls, efficientnet_lite0, cut=1, custom_head=create_head(1280, dls.c), loss_func=loss_func, cbs=cbs)
-        if torch.cuda.is_available(): learn.to_fp16()
+        return learn.to_fp16() if torch.cuda.is_available() else learn
+
+    def fit(self, learn):
+        "The head first, then all of it"
         with learn.no_bar(), learn.no_logging(): learn.fine_tune(self.epochs)
-        return learn

@@ -17,8 +17,9 @@ look_alikes = {'Australian terrier': ['Border terrier','Shih-Tzu'], 'Border terr
 def out_of_fold(df, x, seed, epochs=EPOCHS):
     "Probabilities for each training image of `df` from heads that were trained on the others, by file name"
     vocab = sorted(df.label.unique())
-    def make_learner(part): return train(feature_dls(part, x, vocab=vocab), seed, epochs)
-    return crossfold(df, make_learner, rounds=1, seed=seed, fewer_splits=True)[vocab]
+    def make_learner(part): return learner(feature_dls(part, x, vocab=vocab))
+    def fold(learn): fit(learn, epochs)
+    return crossfold(df, make_learner, fold, seed=seed, fewer_splits=True).probs[vocab]
 
 def setups(df, x, seed):
     "For each method the labels it trains on, by file name, its callback and its loss"

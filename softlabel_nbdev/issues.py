@@ -8,32 +8,32 @@ Docs: https://OWNER.github.io/softlabel_nbdev/issues.html.md"""
 __all__ = ['label_issues', 'plot_issues', 'correct']
 
 # %% ../nbs/05b_issues.ipynb #issu0003
-from cleanlab.filter import find_label_issues
 from cleanlab.multilabel_classification import get_label_quality_scores as multilabel_quality
 from cleanlab.multilabel_classification.filter import find_label_issues as multilabel_issues
-from cleanlab.rank import get_label_quality_scores
 from fastai.vision.all import *
-from .folds import label_matrix
+from .crossfold import noise_model
+from .folds import OutOfFold
+from .names import find_rows
 from .pictures import pictures_of, show_pictures
 
 # %% ../nbs/05b_issues.ipynb #issu0006
 def label_issues(
-    oof:pd.DataFrame, # From `crossfold`; two rounds rank better than one
-    label_delim:str=None, # What separates the labels of an image that can have several
-) -> pd.DataFrame: # Row per image, worst first: `given`, `suggested`, `quality` (0…1) and `is_issue`, cleanlab's verdict
-    "All images, ranked by how likely their label is wrong, with the label that the out-of-fold model suggests."
-    classes = [c for c in oof if c not in ('label','fold','row')]
-    probs = oof[classes].to_numpy(float)
-    if label_delim is None:
-        given = label_matrix(oof['label'], classes).argmax(1)
-        suggested, quality = np.array(classes, object)[probs.argmax(1)], get_label_quality_scores(given, probs)
-        issue = find_label_issues(given, probs)
+    oof:OutOfFold, # From `crossfold`
+    *,
+    checked=None, # What a person has looked at: {image: right label}, or names of images whose label is right
+) -> pd.DataFrame: # Row per image, worst first: `given`, `suggested`, `quality` (0…1), `is_issue` (quality below one half; cleanlab's verdict if several labels)
+    "All images, ranked by how likely their label is wrong, each with the label that would be likelier."
+    if oof.several: quality,suggested,issue = _several_issues(oof)
     else:
-        given = [list(np.flatnonzero(row)) for row in label_matrix(oof['label'], classes, label_delim)]
-        suggested = [label_delim.join(c for c,p in zip(classes, row) if p > .5) for row in probs]
-        quality, issue = multilabel_quality(given, probs), multilabel_issues(given, probs)
-    out = pd.DataFrame({'given': oof['label'], 'suggested': suggested, 'quality': quality, 'is_issue': issue}, index=oof.index)
+        quality,best,_ = noise_model(oof, checked).judge()
+        suggested,issue = [oof.vocab[k] for k in best],quality < .5
+    out = pd.DataFrame({'given': oof.label, 'suggested': suggested, 'quality': quality, 'is_issue': issue}, oof.index)
     return out.sort_values('quality', kind='stable')
+
+def _several_issues(oof):
+    "Quality, suggestion and verdict where an image can have several labels: cleanlab's, and what is likelier than not"
+    given,probs = [list(np.flatnonzero(row)) for row in oof.has()],oof.probs.to_numpy()
+    return multilabel_quality(given, probs),oof.likeliest,multilabel_issues(given, probs)
 
 # %% ../nbs/05b_issues.ipynb #issu0015
 def plot_issues(
@@ -52,14 +52,19 @@ def correct(
     labels:pd.Series, # Labels by name of image, such as `df.set_index('fname').label`
     fixes, # {name of image: right label}, or a Series, such as some rows of `label_issues(oof).suggested`; None leaves the image out
     save=None, # CSV file to write the corrected labels to
-) -> pd.Series: # All labels, those in `fixes` replaced, without the images that are left out
+) -> pd.Series: # All labels, of the type they had, those in `fixes` replaced; without the images that are left out
     "A corrected copy of the labels; what you were given is not changed."
     fixes = pd.Series(fixes, dtype=object)
-    lost = fixes.index[~fixes.index.isin(labels.index)]
-    if len(lost): raise KeyError(f"{len(lost)} of {len(fixes)} fixes are for images that labels lacks, first: {lost[0]!r}; index the labels "
-                                 "by image, for example df.set_index('fname').label")
-    out = labels.copy()
-    out[fixes.index] = fixes
-    out = out.drop(fixes.index[fixes.isna()])
+    if not len(fixes): return labels.copy()
+    rows,out = find_rows(labels, fixes.index, what='label'),labels.astype(object)
+    out.iloc[rows] = fixes.to_numpy()
+    out = _as_before(out.drop(labels.index[rows[fixes.isna()]]), labels)
     if save is not None: out.rename_axis('image').rename('label').to_csv(save)
     return out
+
+def _as_before(labels, was):
+    "`labels` with the type that they had, where it can hold them"
+    if isinstance(was.dtype, pd.CategoricalDtype): return labels.astype('category')
+    try: same = labels.astype(was.dtype)
+    except (TypeError, ValueError): return labels
+    return same if (same.astype(object) == labels).all() else labels
