@@ -1,4 +1,4 @@
-"""A table meets images by name. What if it is indexed by something else, or two columns could be meant?
+"""A table meets images by name. What if two columns could be meant, or none?
 
 Docs: https://OWNER.github.io/softlabel_nbdev/names.html.md"""
 
@@ -15,53 +15,57 @@ from .checks import some
 
 # %% ../nbs/00_names.ipynb #name012
 def _as_name(o):
-    "What `o` names an image by: text for text, paths and whole numbers; None if it is missing"
-    if isinstance(o, str): return o.replace('\\', '/').removeprefix('./') or None
+    "Text for text, paths and whole numbers; None for what is missing; else `o`"
+    if isinstance(o, str):
+        return o.replace('\\', '/').removeprefix('./') or None
     if o is None or o is pd.NA or isinstance(o, float) and o != o: return None
     if isinstance(o, os.PathLike): return Path(o).as_posix()
-    whole = isinstance(o, Real) and not isinstance(o, bool) and float(o).is_integer()
-    return str(int(o)) if whole else o
+    number = isinstance(o, Real) and not isinstance(o, bool)
+    return str(int(o)) if number and float(o).is_integer() else o
 
 # %% ../nbs/00_names.ipynb #name015
-def _each(f, names): return [f(o) if isinstance(o, str) else o for o in names]
+def _each(f, sides):
+    return tuple([f(o) if isinstance(o, str) else o for o in names]
+                 for names in sides)
 
-def _spellings(table, images, path):
-    "The names of a table and of images, spelt alike in up to four ways"
-    given = table,images
-    roots = [Path(o).as_posix()+'/' for o in (os.path.abspath(path), path)]
-    depth = min(max(o.count('/') for o in map(str, names)) for names in given)
-    def below(o): return o.removeprefix(roots[0]).removeprefix(roots[1])
-    def end(o): return '/'.join(o.rsplit('/', depth+1)[-depth-1:])
-    ends = tuple(_each(end, names) for names in given)
-    stems = tuple(_each(lambda o: os.path.splitext(o)[0], names) for names in ends)
-    yield '', given
-    yield 'path below the folder', tuple(_each(below, names) for names in given)
+def _below(sides, path):
+    "Without the folder `path` before them"
+    long,short = (Path(o).as_posix()+'/' for o in (os.path.abspath(path), path))
+    return _each(lambda o: o.removeprefix(long).removeprefix(short), sides)
+
+def _ends(sides):
+    "With as many folders as the side has that knows fewer"
+    n = min(max(str(o).count('/') for o in names) for names in sides) + 1
+    return _each(lambda o: '/'.join(o.rsplit('/', n)[-n:]), sides)
+
+# %% ../nbs/00_names.ipynb #name016
+def _spellings(sides, path):
+    "Names of a table and of images, spelt alike in up to four ways"
+    ends = _ends(sides)
+    bare = _each(lambda o: os.path.splitext(o)[0], ends)
+    yield '', sides
+    yield 'below the folder', _below(sides, path)
     yield 'end of the path', ends
-    if any(stem == end for stem,end in zip(stems, ends)): yield 'name without ending', stems
+    if any(a == b for a,b in zip(bare, ends)): yield 'without ending', bare
 
-# %% ../nbs/00_names.ipynb #name018
-def _tell_apart(names, given):
-    "Whether new spellings are new, and still tell all apart that the given names do"
-    apart = all(len(set(short)) == len(set(full)) for short,full in zip(names, given))
-    return apart and names != given
+# %% ../nbs/00_names.ipynb #name019
+def _comparable(sides, path):
+    "The spellings that are new, and tell apart what the given names do"
+    n = [len(set(names)) for names in sides]
+    for how,names in _spellings(sides, path):
+        apart = [len(set(o)) for o in names] == n
+        if not how or apart and names != sides: yield how,*names
 
-def _comparable(table, images, path):
-    "The ways to spell the names of a table and of images that can be compared"
-    given = table,images
-    return [(how,*names) for how,names in _spellings(table, images, path) if not how or _tell_apart(names, given)]
-
-# %% ../nbs/00_names.ipynb #name021
+# %% ../nbs/00_names.ipynb #name022
 def _frame(items):
     "The items of a data set as a table"
     if isinstance(items, pd.DataFrame): return items
     items = list(items)
-    rows = pd.DataFrame(items) if items and isinstance(items[0], dict) else None
-    if items and isinstance(items[0], tuple):
-        rows = pd.DataFrame(items).rename(columns=lambda o: f'part {o}' if isinstance(o, int) else o)
-    if rows is None: rows = pd.DataFrame({'path': pd.Series(items, dtype=object)})
-    return rows.set_axis([None]*len(items))
+    several = items and isinstance(items[0], (tuple,dict))
+    if not several: items = [{'path':o} for o in items]
+    return pd.DataFrame(items).rename(columns=str).set_axis([None]*len(items))
 
-# %% ../nbs/00_names.ipynb #name024
+# %% ../nbs/00_names.ipynb #name025
 def _names_in(values):
     "`values` as names, or None if they can't be names"
     names = []
@@ -71,44 +75,44 @@ def _names_in(values):
     return names if any(names) else None
 
 def _columns(frame):
-    "The columns that could name images, as (what it is called, names), the index first"
-    for column,values in [(frame.index.name or 'index', frame.index), *frame.items()]:
-        names = _names_in(values)
-        if names: yield column,names
+    "Columns that could name images, as (what it is called, names), the index first"
+    columns = [(frame.index.name or 'index', frame.index), *frame.items()]
+    named = ((column, _names_in(values)) for column,values in columns)
+    return [(column,names) for column,names in named if names]
 
-# %% ../nbs/00_names.ipynb #name026
+# %% ../nbs/00_names.ipynb #name027
 class _Reading:
-    "A table's `names` compared with the names of images in `column`, both spelt as `how` says"
+    "`names` of a table beside `images`, the names in `column`, `n` to be found"
     def __init__(self, column, how, names, images, n):
-        self.column,self.how,self.names,self.images,self.n = column,how,names,images,n
+        store_attr()
         where = {o:i for i,o in enumerate(names)}
         self.rows = np.array([where.get(o,-1) for o in images[:n]], dtype=int)
+        self.found = self.rows >= 0
 
-    @property
-    def found(self): return self.rows >= 0
-    def __repr__(self): return repr(self.column) + (f' as {self.how}' if self.how else '')
+    def __repr__(self):
+        return f'{self.column!r} ({self.how})' if self.how else repr(self.column)
 
 def _readings(names, frame, n, path):
-    "All ways to find `names` among the images in `frame`, of which the first `n` are looked for"
-    return [_Reading(column, how, theirs, ours, n) for column,images in _columns(frame)
-            for how,theirs,ours in _comparable(names, images, path)]
+    "All ways to find the first `n` images of `frame` among `names`"
+    return [_Reading(column, *spelt, n) for column,images in _columns(frame)
+            for spelt in _comparable((names,images), path)]
 
-# %% ../nbs/00_names.ipynb #name029
-def _are_numbers(names):
-    return all(isinstance(o, str) and o.isdecimal() and str(int(o)) == o for o in names)
+# %% ../nbs/00_names.ipynb #name030
+def _is_number(o):
+    return isinstance(o, str) and o.isdecimal() and str(int(o)) == o
 
 def _only_count(names):
-    "Whether `names` are 0, 1, 2, … in any order, as those of an index that nobody chose"
+    "Whether these are 0, 1, 2, … in any order, as in an index that nobody chose"
     return set(names) == {str(i) for i in range(len(set(names)))}
 
 def _proves(reading):
     "Whether it is enough that the names agree"
-    if not _are_numbers(reading.names): return True
-    counted = _only_count(reading.names) or _only_count(reading.images)
-    if counted or len(reading.names) < 5: return False
-    return set(reading.names) in (set(reading.images), set(reading.images[:reading.n]))
+    names,images = reading.names,reading.images
+    if not all(map(_is_number, names)): return True
+    if _only_count(names) or _only_count(images) or len(names) < 5: return False
+    return set(names) in (set(images), set(images[:reading.n]))
 
-# %% ../nbs/00_names.ipynb #name032
+# %% ../nbs/00_names.ipynb #name033
 def _own_rows(table, images):
     "The rows by index, if `table` is columns of `images`; else None"
     if not isinstance(table, (pd.Series,pd.DataFrame)): return None
@@ -121,204 +125,237 @@ def _own_rows(table, images):
     same = table.iloc[first[rows]].equals(images[list(table.columns)])
     return first[rows] if same else None
 
-# %% ../nbs/00_names.ipynb #name035
+# %% ../nbs/00_names.ipynb #name036
 def find_rows(
-    table, # `Series` or `DataFrame` indexed by image, or the index itself; it names each image once
-    items, # The images: a `DataFrame`, paths, or tuples; an image may be there more than once
+    table, # `Series` or `DataFrame` by image, or its index; names each image once
+    items, # `DataFrame`, paths or tuples; an image may be there more than once
     path='.', # Folder that relative paths start from, such as `dls.path`
     what:str='value', # What a row of `table` is, for messages
-    others=None, # Further images that `table` may name, such as those for validation; as `items` are
+    others=None, # More images that `table` may name, such as those for validation
     partial:bool=False, # Allow images that `table` doesn't name
 ) -> np.ndarray: # `[n]`, int; -1 for an image that isn't in `table`
     "The row of `table` that each image has, found by name."
-    index = getattr(table, 'index', None) if hasattr(table, 'iloc') else pd.Index(table)
     images = _frame(items)
     own = _own_rows(table, images)
     if own is not None: return own
+    index = table.index if hasattr(table, 'iloc') else pd.Index(table)
     names = _names_once(index, what)
     frame = images if others is None else pd.concat([images, _frame(others)])
     ways = _readings(names, frame, len(images), path)
     if not ways: raise TypeError(_nameless(what))
+
     def fits(o): return o.found.all() or partial and o.found.any()
     called = [o for o in ways if o.column == index.name and o.found.any()]
-    sure = called or [o for o in ways if _proves(o)]
+    sure = called or list(filter(_proves, ways))
     fit = list(filter(fits, sure))
     if fit: return _only_one(fit, what).rows
     unproven = list(filter(fits, ways))
-    near = sure or [o for o in ways if o not in unproven] or ways
-    raise ValueError(_why_none(near, unproven, names, _mend(table, ways), what))
+    raise ValueError(_why_none(sure, unproven, ways, names, table, what))
 
-# %% ../nbs/00_names.ipynb #name037
+# %% ../nbs/00_names.ipynb #name038
 def _names_once(index, what):
     "The names in `index`; an error if one is missing or there twice"
-    if not len(index): raise ValueError(f"there are no {what}s: the table is empty")
-    names = [_as_name(o) for o in index]
+    n,names = len(index),list(map(_as_name, index))
+    if not n: raise ValueError(f"there are no {what}s: the table is empty")
     lost = [i for i,o in enumerate(names) if not isinstance(o, (str,tuple))]
     if lost:
-        raise ValueError(f"{len(lost)} of {len(index)} {what}s have an index that is no name, "
-            f"first: {index[lost[0]]!r} in row {lost[0]}; index them by file name")
+        raise ValueError(f"{len(lost)} of {n} {what}s have an index that is no "
+            f"name, first: {index[lost[0]]!r} in row {lost[0]}; "
+            "index them by file name")
     where = pd.Series(names, dtype=object)
     twice = where[where.duplicated()].unique()
     if len(twice):
-        raise ValueError(f"{len(twice)} images have more than one {what}: {some(twice)}; "
-            "keep one each, for example with .groupby(level=0).mean()")
+        raise ValueError(f"{len(twice)} images have more than one {what}: "
+            f"{some(twice)}; keep one each, as with .groupby(level=0).mean()")
     return names
 
+# %% ../nbs/00_names.ipynb #name039
 def _only_one(fit, what):
     "The reading that finds most; an error if another one finds other rows"
     best = max(fit, key=lambda o: o.found.sum())
     for o in fit:
-        differ = (best.found & o.found & (best.rows != o.rows)).nonzero()[0]
+        both = best.found & o.found
+        differ = (both & (best.rows != o.rows)).nonzero()[0]
         if len(differ):
-            raise ValueError(f"the index of the {what}s may be {best!r} or {o!r}, which give {len(differ)} "
-                f"of {o.n} images another {what}, first: {best.images[differ[0]]!r} or "
-                f"{o.images[differ[0]]!r}; say which by .rename_axis({best.column!r}) or "
-                f".rename_axis({o.column!r})")
+            i = differ[0]
+            raise ValueError(f"the index of the {what}s may be {best!r} or {o!r}, "
+                f"which give {len(differ)} of {o.n} images another {what}, first: "
+                f"{best.images[i]!r} or {o.images[i]!r}; say which by "
+                f".rename_axis({best.column!r}) or .rename_axis({o.column!r})")
     return best
 
-# %% ../nbs/00_names.ipynb #name039
+# %% ../nbs/00_names.ipynb #name042
 def _worth(reading):
-    "How promising a reading is: what it finds, files before text before numbers, how many images it tells apart"
-    files = sum('.' in o or '/' in o for o in reading.images if isinstance(o, str))
-    return reading.found.sum(), files, not _are_numbers(reading.images), len(set(reading.images))
+    "How promising a reading is: finds many, knows files, knows text, tells apart"
+    names = [o for o in reading.images if isinstance(o, str)]
+    files = any('.' in o or '/' in o for o in names)
+    text = not all(map(_is_number, names))
+    return reading.found.sum(), files, text, len(set(names))
 
 def _mend(table, ways):
-    "What the table should be indexed by: a column of its own that names all images, or what the images have"
+    "What to index the table by: a column of its own, or what the images have"
     for column,names in _columns(table) if hasattr(table, 'columns') else []:
-        if not _are_numbers(names) and any(set(o.images[:o.n]) <= set(names) for o in ways):
-            return f"its column {column!r} names them, so pass .set_index({column!r})"
-    best = max(ways, key=lambda o: (not o.how, _worth(o)[1:]))
-    return f"index it by {best.column!r}, which here is {some(dict.fromkeys(best.images))}"
-
-def _why_none(near, unproven, names, mend, what):
-    "The message of `find_rows` if no reading will do"
-    best = max(near, key=_worth)
-    if _only_count(names):
-        return (f"the table of {what}s is indexed 0…{len(names)-1}, which counts rows and names no "
-            f"image; {mend}. If its rows go with the index of the DataFrame that you train on, "
-            "say so by .rename_axis('index')")
-    if unproven and _are_numbers(names):
-        columns = dict.fromkeys(o.column for o in unproven)
-        call = ' or '.join(f'.rename_axis({o!r})' for o in columns)
-        return (f"the table of {what}s is indexed by whole numbers, {some(names)}, which could be "
-            f"{' or '.join(map(repr, columns))} of your images; say what they are by {call}, or {mend}")
-    lost = [o for o,found in zip(best.images, best.found) if not found]
-    if best.found.mean() > .5: mend = "leave those images out, or give them a value, by missing= where there is one"
-    return (f"{len(lost)} of {best.n} images have no {what}: {some(lost)}. That is by {best!r}, which "
-        f"comes nearest; the table of {what}s has {some(best.names)}: {mend}")
+        every = any(set(o.images[:o.n]) <= set(names) for o in ways)
+        if every and not all(map(_is_number, names)):
+            return (f"its column {column!r} names them, "
+                    f"so pass .set_index({column!r})")
+    best = max((o for o in ways if not o.how), key=lambda o: _worth(o)[1:])
+    names = some(dict.fromkeys(best.images))
+    return f"index it by {best.column!r}, which here is {names}"
 
 def _nameless(what):
     return (f"these images have no names to find each {what} by; "
-        f"pass an array with one {what} for each, in the order of train_ds")
+            f"pass an array with one {what} for each, in the order of train_ds")
 
 # %% ../nbs/00_names.ipynb #name043
+def _why_none(sure, unproven, ways, names, table, what):
+    "The message of `find_rows` if no reading will do"
+    mend = _mend(table, ways)
+    if _only_count(names):
+        return (f"the table of {what}s is indexed 0…{len(names)-1}, which counts "
+            f"rows and names no image; {mend}. If its rows go with the index of "
+            "the DataFrame that you train on, say so by .rename_axis('index')")
+    if unproven and all(map(_is_number, names)):
+        columns = dict.fromkeys(o.column for o in unproven)
+        call = ' or '.join(f'.rename_axis({o!r})' for o in columns)
+        return (f"the table of {what}s is indexed by whole numbers, {some(names)}, "
+            f"which could be {' or '.join(map(repr, columns))} of your images; "
+            f"say what they are by {call}, or {mend}")
+    near = sure or [o for o in ways if o not in unproven] or ways
+    return _how_near(max(near, key=_worth), mend, what)
+
+def _how_near(best, mend, what):
+    lost = [o for o,found in zip(best.images, best.found) if not found]
+    if best.found.mean() > .5:
+        mend = "leave those images out, or give them a value (some take missing=)"
+    return (f"{len(lost)} of {best.n} images have no {what}: {some(lost)}. That is "
+        f"by {best!r}, which comes nearest; the table of {what}s has "
+        f"{some(best.names)}: {mend}")
+
+# %% ../nbs/00_names.ipynb #name047
 def _items(ds):
     "What the data set is made of, nothing if it doesn't say"
     items = getattr(ds, 'items', None)
     return [] if items is None or callable(items) else items
 
-def _find_in(dls, table, name, partial):
-    "The row of `table` for each training image"
+def _by_name(table, dls, name, partial):
+    "Numbers of the training images, nan for those that have none, and their names"
     others = [_frame(_items(dl.dataset)) for dl in list(dls)[1:]]
     others = pd.concat(others) if others else None
-    return find_rows(table, _items(dls.train_ds), dls.path, name, others, partial)
+    rows = find_rows(table, _items(dls.train_ds), dls.path, name, others, partial)
+    names = [table.index[i] if i >= 0 else 'missing' for i in rows]
+    numbers = _numbers(table.iloc[rows], names, name)
+    numbers[rows < 0] = np.nan
+    return numbers,names
 
-# %% ../nbs/00_names.ipynb #name044
-def _table(values):
-    "A dict as a `Series`, or as a `DataFrame` if it has several numbers for each name"
-    if not isinstance(values, dict): return values
-    values = {k: v.tolist() if isinstance(v, (Tensor,np.ndarray)) else v for k,v in values.items()}
-    several = any(isinstance(v, (list,tuple,dict)) for v in values.values())
-    return pd.DataFrame.from_dict(values, orient='index') if several else pd.Series(values, dtype=object)
+# %% ../nbs/00_names.ipynb #name049
+def _by_position(values, dls, name):
+    "Numbers of the training images, and what to call them"
+    values = to_np(values) if isinstance(values, Tensor) else np.asarray(values)
+    n = len(dls.train_ds)
+    if values.ndim and len(values) == n and values.ndim < 3:
+        names = [f'position {i}' for i in range(n)]
+        return _numbers(values, names, name),names
+    n_all,hint = sum(len(dl.dataset) for dl in dls),''
+    if values.ndim and len(values) == n_all:
+        hint = f" (and {n_all-n} for validation, which get none)"
+    got = f"{name}s of shape {list(values.shape)}"
+    if values.ndim in (1,2): got = f"{len(values)} {name}s"
+    raise ValueError(f"{got} for {n} training images{hint}; pass a Series "
+        f"indexed by image, or an array [{n}] or [{n},c] in the order of train_ds")
 
-def _in_order(values, dls, name):
-    "An array, if it has a row for each training image"
-    values,n = to_np(values) if isinstance(values, Tensor) else np.asarray(values),len(dls.train_ds)
-    if values.ndim and len(values) == n: return values
-    n_all = sum(len(dl.dataset) for dl in dls)
-    hint = f" (and {n_all-n} for validation, which get none)" if values.ndim and len(values) == n_all else ""
-    got = f"{len(values)} {name}s" if values.ndim else f"one {name}"
-    raise ValueError(f"{got} for {n} training images{hint}; pass a Series indexed by image, "
-        f"or an array of {n} in the order of train_ds")
-
-# %% ../nbs/00_names.ipynb #name045
-def _numbers(values, keys, name):
+# %% ../nbs/00_names.ipynb #name051
+def _numbers(values, names, name):
     "`values` as floats; an error that says which is none"
     table = pd.DataFrame(values)
     numbers = table.apply(pd.to_numeric, errors='coerce')
     dates = [pd.api.types.is_datetime64_any_dtype(o) for o in table.dtypes]
     bad = ((numbers.isna() & table.notna()) | dates).any(axis=1)
-    if not bad.any(): return np.array(numbers, dtype=float).reshape(values.shape)
+    if not bad.any():
+        return np.array(numbers, dtype=float).reshape(values.shape)
     i = bad.argmax()
-    raise TypeError(f"the {name} of {bad.sum()} of {len(keys)} training images is not a number, first: "
-        f"{keys[i]} ({table.iloc[i,0]!r}); turn the column into numbers, for example with pd.to_numeric")
+    raise TypeError(f"the {name} of {bad.sum()} of {len(names)} training images is "
+        f"not a number, first: {names[i]} ({table.iloc[i,0]!r}); turn the column "
+        "into numbers, as with pd.to_numeric")
 
-def _check(values, keys, name, min):
-    "An error unless all `values` are finite and at least `min`"
+def _check(numbers, names, name, min):
+    "An error unless all `numbers` are finite and at least `min`"
     low = -np.inf if min is None else min
-    for what,bad in [('not a finite number', ~np.isfinite(values)), (f'less than {min}', values < low)]:
-        where = bad.reshape(len(keys), -1).any(1).nonzero()[0]
+    bad = {'not a finite number': ~np.isfinite(numbers),
+           f'less than {min}': numbers < low}
+    for what,mask in bad.items():
+        where = mask.reshape(len(names), -1).any(1).nonzero()[0]
         if len(where):
-            raise ValueError(f"the {name} of {len(where)} of {len(keys)} training images is {what}, first: "
-                f"{keys[where[0]]} ({values[where[0]]}); mend those rows or leave the images out")
+            i = where[0]
+            raise ValueError(f"the {name} of {len(where)} of {len(names)} training "
+                f"images is {what}, first: {names[i]} ({numbers[i]}); "
+                "mend those rows or leave the images out")
 
-# %% ../nbs/00_names.ipynb #name046
+# %% ../nbs/00_names.ipynb #name052
+def _as_table(values):
+    "A dict as a `Series`, or as a `DataFrame` if a name has several numbers"
+    if not isinstance(values, dict): return values
+    def plain(o): return o.tolist() if isinstance(o, (Tensor,np.ndarray)) else o
+    values = {k: plain(o) for k,o in values.items()}
+    if any(isinstance(o, (list,tuple,dict)) for o in values.values()):
+        return pd.DataFrame.from_dict(values, orient='index')
+    return pd.Series(values, dtype=object)
+
+# %% ../nbs/00_names.ipynb #name053
 def align(
-    values, # By image: `Series`, `DataFrame` or dict; or array `[n]` or `[n,c]` in the order of `train_ds`
+    values, # By image: `Series`, `DataFrame`, dict; or array as `train_ds`
     dls:DataLoaders, # What is trained on; values of other images are left aside
     name:str='value', # What one of the values is called, for messages
     min:Real=0, # Smallest value that makes sense; None for any
-    missing:Real=None, # Value of images that have none; default: that is an error
+    missing:Real=None, # Value of images that have none; None: that is an error
 ) -> Tensor: # `[n]` or `[n,c]` float32, on the CPU
     "One row of `values` for each image of the training set, found by name."
-    values = _table(values)
-    if not isinstance(values, (pd.Series,pd.DataFrame)):
-        values = _in_order(values, dls, name)
-        keys = [f'position {i}' for i in range(len(values))]
-        if values.ndim > 2: raise ValueError(f"{name}s of shape {list(values.shape)}; pass one for each image, or one for each image and class")
-        numbers = _numbers(values, keys, name)
-    else:
-        rows = _find_in(dls, values, name, partial=missing is not None)
-        keys = [values.index[i] if i >= 0 else 'missing' for i in rows]
-        numbers = _numbers(values.iloc[rows], keys, name)
-        numbers[rows < 0] = np.nan
+    values = _as_table(values)
+    if isinstance(values, (pd.Series,pd.DataFrame)):
+        numbers,names = _by_name(values, dls, name, partial=missing is not None)
+    else: numbers,names = _by_position(values, dls, name)
     if missing is not None: numbers[np.isnan(numbers)] = missing
-    _check(numbers, keys, name, min)
+    _check(numbers, names, name, min)
     return torch.tensor(numbers, dtype=torch.float32)
 
-# %% ../nbs/00_names.ipynb #name052
+# %% ../nbs/00_names.ipynb #name059
 def _as_cell(label, label_delim):
     "Several labels as one text, in alphabetical order"
     if not isinstance(label, (list,tuple,set,np.ndarray,L)): return label
-    if label_delim is None:
-        raise TypeError(f"the labels are lists, such as {label!r}; pass label_delim, as ' ', to put them into one cell")
-    return label_delim.join(sorted(label))
+    if label_delim is not None: return label_delim.join(sorted(label))
+    raise TypeError(f"the labels are lists, such as {label!r}; "
+        "pass label_delim, as ' ', to put them into one cell")
 
 def _check_kind(old, new, column):
-    "An error if text would be put among numbers, or numbers among text"
-    kinds = [{isinstance(o, str) for o in labels.dropna()} for labels in (old,new)]
-    if kinds[0] and kinds[1] and not kinds[0] & kinds[1]:
-        raise TypeError(f"the new labels are like {new.dropna().iloc[0]!r}, those in {column!r} like "
-            f"{old.dropna().iloc[0]!r}; make both the same, for example with .astype(str)")
+    "An error if text would stand among numbers, or numbers among text"
+    old,new = old.dropna(),new.dropna()
+    kinds = [{isinstance(o, str) for o in labels} for labels in (old,new)]
+    if all(kinds) and not kinds[0] & kinds[1]:
+        raise TypeError(f"the new labels are like {new.iloc[0]!r}, those in "
+            f"{column!r} like {old.iloc[0]!r}; make both the same, "
+            "as with .astype(str)")
 
-# %% ../nbs/00_names.ipynb #name053
+# %% ../nbs/00_names.ipynb #name060
 def relabel(
     df:pd.DataFrame, # Table with a row for each image
-    labels, # Labels by image, `Series` or dict, such as `consensus(votes).label`; not all images need one
+    labels, # For all or some: `Series` or dict, as `consensus(votes).label`
     column:str='label', # Column of `df` that they go into
     path='.', # Folder that relative paths start from, such as `dls.path`
-    label_delim:str=None, # What separates the labels of an image that can have several
+    label_delim:str=None, # What separates the labels of an image that has several
 ) -> pd.DataFrame: # A copy; `df` stays as it is
-    "`df` with these labels, found by name. Says how many are others than before."
-    if column not in df: raise KeyError(f"the table has no column {column!r}, only {list(df.columns)}; pass column=")
+    "`df` with these labels, found by name; says how many are new."
     if isinstance(labels, dict): labels = pd.Series(labels, dtype=object)
-    if not isinstance(labels, pd.Series): raise TypeError(f"labels is a {type(labels).__name__}; pass a Series by image, such as votes.label")
-    rows = find_rows(labels, df.drop(columns=column), path, 'label', partial=True)
+    if not isinstance(labels, pd.Series):
+        raise TypeError(f"labels is a {type(labels).__name__}; "
+            "pass a Series by image, such as votes.label")
+    if column not in df:
+        raise KeyError(f"the table has no column {column!r}, only {list(df)}")
+    images,old = df.drop(columns=column),df[column].astype(object)
+    rows = find_rows(labels, images, path, 'label', partial=True)
     new = [_as_cell(labels.iloc[i], label_delim) if i >= 0 else None for i in rows]
     new = pd.Series(new, df.index, dtype=object)
-    old = df[column].astype(object)
     _check_kind(old, new, column)
-    changed = new.notna() & (new != old)
-    print(f"{changed.sum()} of {len(df)} labels changed, {(new.notna() & ~changed).sum()} confirmed, "
+    changed,same = new.notna() & (new != old),new.notna() & (new == old)
+    print(f"{changed.sum()} of {len(df)} labels changed, {same.sum()} confirmed, "
           f"{new.isna().sum()} not in the new table")
     return df.assign(**{column: old.mask(changed, new).infer_objects()})
