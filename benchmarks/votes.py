@@ -1,6 +1,6 @@
 """Majority and Dawid and Skene beside crowd-kit's, from the same table with a row for each vote, at four sizes: seconds of processor time and
 peak memory of a process. crowd-kit is no dependency: it is measured where it is installed, or by the Python that CROWDKIT_PYTHON names;
-without it the rows have no reference. `growth` is the time for a size over that of the next smaller one, by the ratio of their votes."""
+without it the rows have no reference. `growth` is the time for a size over that of the next smaller one, beside the ratio of their votes."""
 import os, sys
 from importlib.util import find_spec
 from common import child, main, row
@@ -27,41 +27,42 @@ def measure(f):
 """
 ours = """
 from softlabel_nbdev.votes import consensus
-measure(lambda: consensus(votes, method='{method}').label)
+measure(lambda: consensus(votes, method='majority').label)
+measure(lambda: consensus(votes, method='dawid_skene').label)
 """
 theirs = """
-from crowdkit.aggregation import {method}
-measure(lambda: {method}().fit_predict(votes))
+from crowdkit.aggregation import MajorityVote, DawidSkene
+measure(lambda: MajorityVote().fit_predict(votes))
+measure(lambda: DawidSkene().fit_predict(votes))
 """
 peak = "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss/1e3)"
-methods = {'majority': 'MajorityVote', 'dawid_skene': 'DawidSkene'}
 sizes = [(2000,50,5,10), (20000,500,5,10), (50000,1000,5,10), (200000,5000,5,10)]
 
-def measured(method, size, crowdkit=None):
-    "Seconds, share of right labels and peak memory in MB, of ours or of crowd-kit's"
+def measured(size, crowdkit=None):
+    "Seconds and share of right labels, of the majority and of Dawid and Skene, and peak memory in MB: ours or crowd-kit's"
     columns = ['task','worker','label'] if crowdkit else ['image','annotator','label']
     begin = make.format(size=size, columns=columns)
-    if crowdkit: return child(begin + theirs.format(method=methods[method]) + peak, crowdkit)
-    return child(begin + ours.format(method=method) + peak)
+    return child(begin + (theirs if crowdkit else ours) + peak, crowdkit or sys.executable)
 
 def rows(quick):
     crowdkit = os.environ.get('CROWDKIT_PYTHON') or (sys.executable if find_spec('crowdkit') else None)
-    nothing = [float('nan')]*3
-    for method in methods:
-        before = None
-        for size in sizes[:1] if quick else sizes:
-            votes = size[0]*size[2]
-            secs,right,mb = measured(method, size)
-            other = measured(method, size, crowdkit) if crowdkit else nothing
-            case = f'{votes:,} votes, {size[0]:,} × {size[1]:,}'
-            last = size == sizes[-1]
-            if method == 'majority': yield row(f'{method}, time', case, secs, other[0], 's', limit=None)
-            else: yield row(f'{method}, time', case, secs, other[0], 's', limit=1 if last and crowdkit else None)
-            yield row(f'{method}, labels right', case, 100*right, 100*other[1], '%')
-            yield row(f'{method}, peak memory', case, mb, other[2], 'MB')
-            if before: yield row(f'{method}, growth', case, secs/before[0], votes/before[1], '', ratio=secs/before[0]/(votes/before[1]))
-            if last and method == 'majority': yield row('majority, against 1 s', case, secs, 1, 's', limit=1)
-            if last: yield row(f'{method}, against 1.5 GB', case, mb, 1500, 'MB', limit=1)
-            before = secs,votes
+    before = None
+    for size in sizes[:1] if quick else sizes:
+        case = f'{size[0]*size[2]:,} votes, {size[0]:,} × {size[1]:,}'
+        mine = measured(size)
+        other = measured(size, crowdkit) if crowdkit else [float('nan')]*5
+        last = size == sizes[-1]
+        yield row('majority, time', case, mine[0], other[0], 's')
+        yield row('Dawid and Skene, time', case, mine[2], other[2], 's', limit=1 if last and crowdkit else None)
+        yield row('majority, labels right', case, 100*mine[1], 100*other[1], '%')
+        yield row('Dawid and Skene, labels right', case, 100*mine[3], 100*other[3], '%')
+        yield row('peak memory', case, mine[4], other[4], 'MB')
+        if before:
+            votes = size[0]/before[0]
+            yield row('Dawid and Skene, growth', case, mine[2]/before[1], votes, 'times')
+        before = size[0],mine[2]
+    if not quick:
+        yield row('majority, against a second', case, mine[0], 1, 's', limit=1)
+        yield row('peak memory, against 1.5 GB', case, mine[4], 1500, 'MB', limit=1)
 
 if __name__ == '__main__': main(rows, __file__)

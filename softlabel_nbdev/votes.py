@@ -317,7 +317,7 @@ def ask_next(
     scores = pd.Series(np.concatenate(scores), [*votes.images, *new.index], name='score')
     return scores.rename_axis(probs.index.name).nsmallest(n)
 
-# %% ../nbs/03b_votes.ipynb #votes080
+# %% ../nbs/03b_votes.ipynb #votes074
 def disputed(
     votes, # `Votes`, or what `read_votes` takes; one label each
     n:int=6, # How many images
@@ -352,7 +352,7 @@ def mixed_up(
     index = pd.MultiIndex.from_arrays(names, names=['one','other'])
     return pd.Series(pairs[one,other], index, name='pairs of votes').nlargest(n)
 
-# %% ../nbs/03b_votes.ipynb #votes081
+# %% ../nbs/03b_votes.ipynb #votes075
 def plot_votes(
     votes, # `Votes`, or what `read_votes` takes; one label each
     vocab=None, # The classes; default: the labels that occur, sorted
@@ -382,7 +382,7 @@ def show_disputed(
               for _,row in counts.iterrows()]
     return show_pictures(pictures_of(counts.index, get_image), titles)
 
-# %% ../nbs/03b_votes.ipynb #votes082
+# %% ../nbs/03b_votes.ipynb #votes076
 @patch
 def plot(self:Consensus):
     "Draws how sure the labels are, and how good the annotators; returns the axes."
@@ -393,7 +393,7 @@ def plot(self:Consensus):
     axs[1].set(xlabel='votes of an annotator', ylabel='skill', ylim=(0,1.03))
     return axs
 
-# %% ../nbs/03b_votes.ipynb #votes090
+# %% ../nbs/03b_votes.ipynb #votes084
 @patch
 def to_csv(self:Consensus,
     path, # File to write; the annotators go into a second one beside it, `…_annotators.csv`
