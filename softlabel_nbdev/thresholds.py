@@ -147,6 +147,7 @@ def score(self:_Exact, decided):
 @patch
 def broken(self:_Exact, decided):
     "Which classes break a limit `[c]`; those with a shared threshold only together"
+    if not self.goal.limits: return np.zeros(len(self.shared), bool)
     counts = self.counts(decided)
     if not self.shared.all(): return ~self.goal.keeps(*counts) & ~self.shared
     return np.full(len(self.shared), ~self.goal.keeps(*(o.sum() for o in counts)))
