@@ -253,7 +253,7 @@ def _in_order(probs, votes):
     if isinstance(probs, pd.DataFrame):
         columns = positions(probs.columns, votes.vocab, 'the columns of pred_probs')
         probs = probs.iloc[_rows_of(probs, votes.images), columns]
-    probs = np.asarray(probs, dtype=float)
+    probs = np.array(probs, dtype=float)
     if probs.shape != (len(votes.images),len(votes.vocab)):
         raise ValueError(f"pred_probs has shape {list(probs.shape)} for {len(votes.images)} images with votes and {len(votes.vocab)} "
                          "classes; pass a row for each image and a column for each class")
@@ -310,7 +310,7 @@ def ask_next(
     if votes.several: raise ValueError("cleanlab scores one label for each image, and these have several; ask about one label at a time")
     rows = _rows_of(probs, votes.images, 'row of probs')
     probs = probs.iloc[:,positions(probs.columns, votes.vocab, 'the columns of probs')]
-    check_probs(probs.to_numpy(), 'probs')
+    check_probs(np.array(probs), 'probs')
     rest = np.setdiff1d(np.arange(len(probs)), rows)
     new = probs.iloc[rest]
     scores = get_active_learning_scores(_dense(votes), probs.to_numpy()[rows], new.to_numpy() if len(new) else None)
