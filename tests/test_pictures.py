@@ -126,17 +126,7 @@ def draw_abstention(case):
     probs, targs = probs_of(case)
     return tune_abstention(probs, targs.argmax(1), min_accuracy=.9).plot()
 
-def votes_of(case):
-    rng = np.random.default_rng(0)
-    labels = np.array([case.label(i) for i in range(len(case.files))], dtype=object)
-    def vote(): return np.where(rng.random(len(labels)) < .6, labels, rng.permutation(labels))
-    return pd.DataFrame({who: vote() for who in ('Ann','Bob','Cas')}, case.files)
-
-def draw_plot_votes(case): return plot_votes(votes_of(case))
-
-def draw_show_disputed(case): return show_disputed(votes_of(case), case.get_image)
-
-def draw_consensus(case): return consensus(votes_of(case)).plot()
+def draw_plot_mining(case): return plot_mining(case.learner())
 
 FUNCTIONS = {name.removeprefix('draw_'): f for name,f in list(globals().items()) if name.startswith('draw_')}
 SINGLE_ONLY = {'plot_votes', 'show_disputed', 'consensus'}
