@@ -6,7 +6,7 @@ from photo_crl import tail_of
 from photo_hierarchy import fci
 from photo_weights import look_alikes, out_of_fold
 from softlabel_nbdev.data import annotate
-from softlabel_nbdev.hierarchy import AverageCost, LeastCost, cost_matrix
+from softlabel_nbdev.hierarchy import ErrorCost, LeastCost, cost_matrix
 from softlabel_nbdev.weights import ImageWeights, consensus
 
 EPOCHS, RATIO = 15, 20
@@ -33,7 +33,7 @@ def run(df, x, seed, choose):
         start = time.process_time()
         learn = train(dls, seed, EPOCHS, loss_func, ImageWeights(weights))
         if 'cost' in on: learn.loss_func = LeastCost(loss_func, cost)
-        learn.metrics = AverageCost(cost)
+        learn.metrics = ErrorCost(cost)
         with learn.no_bar(): (_,targs,decided), average = learn.get_preds(with_decoded=True), learn.validate()[1]
         recall = torch.stack([(decided[targs==c]==c).float().mean() for c in range(len(vocab))])
         rows.append({'method': ' + '.join(on) or 'none', 'seed': seed, 'balanced': 100*recall.mean().item(),

@@ -1,8 +1,8 @@
 """The ten breeds in their groups of the FCI (fci.be/en/nomenclature), a few training images each: accuracy, severity of the mistakes
 and average cost of cross entropy, label smoothing, the four losses of chapter 4 and decisions of least expected cost."""
 from photo_features import *
-from softlabel_nbdev.hierarchy import (CostWeightedLoss, ExpectedCost, HierarchicalCrossEntropy, LeastCost, MatrixCrossEntropy,
-    AverageCost, GroupAccuracy, MistakeSeverity, cost_matrix, fit_temperature, soft_targets)
+from softlabel_nbdev.hierarchy import (CostWeightedLoss, ExpectedCostLoss, HierarchicalCrossEntropy, LeastCost, MatrixCrossEntropy,
+    ErrorCost, GroupAccuracy, ErrorSeverity, cost_matrix, fit_temperature, soft_targets)
 
 # The FCI doesn't list the dingo; it stands with the spitz and primitive types here.
 fci = {'1 sheepdogs': ['Old English sheepdog'], '3 terriers': ['Australian terrier','Border terrier'], '5 spitz and primitive': ['Samoyed','Dingo'],
@@ -23,10 +23,10 @@ def run(df, x, seed, choose):
     setups = {'CE': CrossEntropyLossFlat(), 'label smoothing .1': LabelSmoothingCrossEntropyFlat(),
               **{f'MatrixCrossEntropy, β={b}': MatrixCrossEntropy(soft_targets(cost, beta=b)) for b in (3,5,10)},
               **{f'HXE, α={a}': HierarchicalCrossEntropy(cost, alpha=a) for a in (.2,.5)},
-              **{f'ExpectedCost, weight={w}': ExpectedCost(cost, weight=w) for w in (1,5)},
-              'CostWeightedLoss': CostWeightedLoss(CrossEntropyLossFlat(), cost)}
+              **{f'ExpectedCostLoss, w={w}': ExpectedCostLoss(cost, w=w) for w in (1,5)},
+              'CostWeightedLoss': CostWeightedLoss(cost)}
     def measure(method, learn, secs):
-        learn.metrics = [GroupAccuracy(cost), MistakeSeverity(cost), AverageCost(cost)]
+        learn.metrics = [GroupAccuracy(cost), ErrorSeverity(cost), ErrorCost(cost)]
         with learn.no_bar(): (_,targs,decided),(_,group,severity,average) = learn.get_preds(with_decoded=True), learn.validate()
         rows.append(dict(method=method, seed=seed, accuracy=100*(decided==targs).float().mean().item(), group=100*group, severity=severity, cost=average, seconds=secs))
     for method,loss_func in setups.items():

@@ -28,7 +28,8 @@ def run(df, x, seed, choose):
         probs,targs = predict(learn)
         tune = part[part.is_valid].tune.values
         each, one, micro = (tune_thresholds(probs[tune], targs[tune], vocab=known, n_boot=0, **o) for o in ({}, dict(per_class=False), dict(average='micro')))
-        quiet = tune_thresholds(probs[tune], targs[tune], vocab=known, n_boot=0, max_false_alarms=.01)
+        quiet = tune_thresholds(probs[tune], targs[tune], vocab=known, n_boot=0,
+                                limits=dict(max_false_alarms=.01))
         ways = {'0.5': probs>.5, 'one threshold': one.apply(probs), 'a threshold per class': each.apply(probs),
                 'per class, micro': micro.apply(probs), 'per class, 1 % false alarms each': quiet.apply(probs)}
         if setting=='unseen':

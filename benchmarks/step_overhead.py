@@ -8,7 +8,7 @@ from common import main, rows_of
 from softlabel_nbdev.crl import ClassRectificationLoss
 from softlabel_nbdev.crossfold import SoftLabels
 from softlabel_nbdev.data import digit_cnn, digits, digits_dls
-from softlabel_nbdev.hierarchy import CostWeightedLoss, ExpectedCost, HierarchicalCrossEntropy, MatrixCrossEntropy, cost_matrix, soft_targets
+from softlabel_nbdev.hierarchy import CostWeightedLoss, ExpectedCostLoss, HierarchicalCrossEntropy, MatrixCrossEntropy, cost_matrix, soft_targets
 from softlabel_nbdev.items import ItemCallback
 from softlabel_nbdev.losses import SoftCrossEntropy
 from softlabel_nbdev.weights import Curriculum, ImageWeights
@@ -68,8 +68,8 @@ def methods(dls):
         '.loc, cloned sampler': lambda: dict(cbs=ForumWay(weights)), 'Curriculum': lambda: dict(cbs=Curriculum(weights/2, .7, .3, 2)),
         'SoftLabels': lambda: dict(cbs=SoftLabels(soft), loss_func=SoftCrossEntropy()), 'SoftCrossEntropy': lambda: dict(loss_func=SoftCrossEntropy()),
         'MatrixCrossEntropy': lambda: dict(loss_func=MatrixCrossEntropy(soft_targets(cost))),
-        'HierarchicalCrossEntropy': lambda: dict(loss_func=HierarchicalCrossEntropy(cost)), 'ExpectedCost': lambda: dict(loss_func=ExpectedCost(cost)),
-        'CostWeightedLoss': lambda: dict(loss_func=CostWeightedLoss(CrossEntropyLossFlat(), cost)),
+        'HierarchicalCrossEntropy': lambda: dict(loss_func=HierarchicalCrossEntropy(cost)), 'ExpectedCostLoss': lambda: dict(loss_func=ExpectedCostLoss(cost)),
+        'CostWeightedLoss': lambda: dict(loss_func=CostWeightedLoss(cost)),
         'ClassRectificationLoss': lambda: dict(loss_func=ClassRectificationLoss(counts))}
 
 def measure(case, dls, model, rounds, epochs, limit, names=None):

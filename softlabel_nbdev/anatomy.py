@@ -176,7 +176,7 @@ def plot_loss(
     c = _n_classes(loss_func)
     one_of = act(torch.tensor([[.5,.5]]).log()).sum().isclose(torch.tensor(1.))
     if one_of: c = max(c, 2)
-    axs = plt.subplots(1, 2, figsize=(6,3))[1]
+    axs = plt.subplots(1, 2, figsize=(4.8,2.6), layout='constrained')[1]
     for color,t in enumerate(targets):
         z = torch.linspace(-limit, limit, 201, requires_grad=True)
         preds, targs = _along(z, c, t, one_of)

@@ -14,7 +14,7 @@ from fastai.basics import *
 from .checks import positions, some
 from .folds import OutOfFold, blocks, crossfold, folds, label_codes
 from .items import ItemCallback
-from .names import align, find_rows
+from .names import align, find_rows, train_rows
 from .targets import target_kind
 from .weights import ImageWeights
 _all_ = ['OutOfFold','crossfold','folds']
@@ -40,9 +40,8 @@ class SoftLabels(ItemCallback):
         vocab = list(self.dls.vocab)
         places = positions(self.soft.columns, vocab, 'the columns of soft')
         table = self.soft if list(self.soft.columns) == vocab else self.soft.iloc[:,places]
-        self.targets = torch.from_numpy(table.to_numpy(np.float32))
-        others = [o for dl in list(self.dls)[1:] for o in [getattr(dl.dataset, 'items', None)] if o is not None and len(o)]
-        self.rows = torch.from_numpy(find_rows(self.soft, self.dls.train_ds.items, self.dls.path, 'soft label', *others[:1]))
+        self.targets = torch.tensor(table.to_numpy(np.float32))
+        self.rows = torch.from_numpy(train_rows(self.soft, self.dls, 'soft label'))
         try: self.loss_func(torch.zeros(2, len(vocab), device=self.dls.device), self.targets[:2].nan_to_num(1/len(vocab)).to(self.dls.device))
         except (RuntimeError, ValueError, IndexError, TypeError) as e:
             raise TypeError(f"{self.loss_func} takes no soft labels [bs,{len(vocab)}]; pass loss_func=SoftCrossEntropy() to the Learner") from e
@@ -286,7 +285,7 @@ class Cleaned:
         return cbs
 
     def table(self):
-        "A row per image: label, probability that it is right, weight, likeliest class, whether it is left out"
+        "A row per image: label, probability that the given one is right, weight, likeliest class, whether it is left out"
         parts = dict(label=self.label, right=self.right, weight=self.weight, suggested=self.suggested, left_out=self.left_out)
         return pd.DataFrame(parts)
 

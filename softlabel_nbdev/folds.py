@@ -321,7 +321,7 @@ def _groups(groups, table, ours):
         return table[groups][ours].tolist()
     if isinstance(groups, dict): groups = pd.Series(groups, dtype=object)
     if isinstance(groups, pd.Series):
-        rows = find_rows(groups, table[ours], what='group', partial=True)
+        rows = find_rows(groups, table, what='group', partial=True)[ours]
         return [groups.iloc[i] if i >= 0 else None for i in rows]
     if len(groups) != len(table): raise ValueError(f"{len(groups)} groups for {len(table)} rows; pass one for each, or a Series by image")
     return np.asarray(groups, dtype=object)[ours].tolist()

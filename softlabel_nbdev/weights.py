@@ -14,6 +14,7 @@ from .anatomy import paid_counted
 from .checks import positions
 from .items import *
 from .names import align
+from .pictures import plot_axes
 from .votes import *
 _all_ = ['consensus','plot_votes']
 
@@ -137,10 +138,10 @@ def plot(self:Curriculum,
     "Draws the number of images in each epoch, under its threshold; returns the axes."
     dls = dls or getattr(self.learn, 'dls', None)
     if dls is None: raise ValueError("which images are trained on isn't known yet: pass dls, or give the callback to a Learner first")
-    ax = plt.subplots()[1] if ax is None else ax
+    ax = plot_axes(ax)
     scores = align(self.score, dls, name='score', min=None)
     n = [self.chosen(e, scores).sum().item() for e in range(n_epoch or self.epochs+2)]
     bars = ax.bar(range(len(n)), n)
-    ax.bar_label(bars, [f'≥ {self.threshold(e):.2g}' for e in range(len(n))], fontsize=9)
+    ax.bar_label(bars, [f'≥ {self.threshold(e):.2g}' for e in range(len(n))])
     ax.set(xlabel='epoch', ylabel='images', xticks=range(len(n)))
     return ax

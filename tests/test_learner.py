@@ -27,10 +27,20 @@ def learners():
     def single(**kw): return Learner(one, digit_cnn(10), **kw)
     yield 'SoftCrossEntropy', single(loss_func=SoftCrossEntropy(weight=torch.ones(10)), metrics=[soft_accuracy, HardTargets(accuracy)])
     yield 'GeneralizedCrossEntropy', single(loss_func=GeneralizedCrossEntropy())
+    tree = {'loop': [*'0689'], 'open': [*'123457']}
+    cost = cost_matrix(one.vocab, tree)
+    metrics = [ErrorCost(tree), ErrorSeverity(tree), GroupAccuracy(tree)]
+    yield 'CostWeightedLoss', single(loss_func=CostWeightedLoss(cost), metrics=metrics)
+    yield 'MatrixCrossEntropy', single(loss_func=MatrixCrossEntropy(soft_targets(cost)))
+    yield 'HierarchicalCrossEntropy', single(loss_func=HierarchicalCrossEntropy(cost))
+    yield 'ExpectedCostLoss', single(loss_func=ExpectedCostLoss(cost))
+    yield 'LeastCost', single(loss_func=LeastCost(CrossEntropyLossFlat(), cost), metrics=metrics)
     yield 'SoftBCE', Learner(many, digit_cnn(10), loss_func=SoftBCE(ignore=-1), metrics=HardTargets(accuracy_multi, thresh=.5))
     yield 'ImageWeights', single(cbs=ImageWeights(by_name))
     yield 'Curriculum', single(cbs=Curriculum(by_name, .8, .5, 2))
     yield 'SoftLabels', single(loss_func=SoftCrossEntropy(), cbs=SoftLabels(soft))
+    yield 'EarlyLearning', single(cbs=EarlyLearning())
+    yield 'LeaveOut', single(cbs=LeaveOut(few.fname[:30]))
 
 ANSWER = '''
 import sys, warnings; warnings.filterwarnings('ignore')
@@ -66,7 +76,7 @@ def test_saved_and_answering_in_a_fresh_process(tmp_path):
 def test_mixup_and_cutmix(mix):
     for name,learn in learners():
         learn.add_cb(mix())
-        if name == 'ImageWeights':
+        if name in ('ImageWeights','EarlyLearning'):
             with pytest.raises(ValueError, match=f'train without {mix.__name__}'): quietly(learn)
         else: assert np.isfinite(quietly(learn).recorder.losses[-1]), name
 

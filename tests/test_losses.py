@@ -30,7 +30,10 @@ def targets(kind, n, c, g):
 
 def ours(c, g, weight=None, **kw):
     "Each loss of the library that takes one label for each image, for `c` classes"
-    return [SoftCrossEntropy(weight=weight, **kw), GeneralizedCrossEntropy(weight=weight, **kw)]
+    tree = {'most': list(range(c-1)), 'last': [c-1]}
+    cost, kw = cost_matrix(range(c), tree), dict(weight=weight, **kw)
+    return [SoftCrossEntropy(**kw), GeneralizedCrossEntropy(**kw), CostWeightedLoss(cost, **kw), MatrixCrossEntropy(soft_targets(cost), **kw),
+            HierarchicalCrossEntropy(cost, **kw), ExpectedCostLoss(cost, **kw)]
 
 @few
 @given(**sizes, kind=st.sampled_from(['index','column','probs']), weighted=st.booleans(), smoothing=st.sampled_from([0., .1]),

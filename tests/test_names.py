@@ -4,11 +4,21 @@ warnings.filterwarnings('ignore')
 import numpy as np, pandas as pd, pytest, torch
 from hypothesis import HealthCheck, given, settings, strategies as st
 from pathlib import Path
-from fastai.data.all import Categorize, CategoryBlock, DataBlock, Datasets, IndexSplitter, TransformBlock
+from fastai.data.all import (CategoryBlock, Categorize, DataBlock, Datasets, FuncSplitter, IndexSplitter,
+    TransformBlock, get_image_files, parent_label)
+from fastai.learner import Learner
+from fastai.losses import CrossEntropyLossFlat
 from fastai.torch_core import TensorImage
-from fastai.vision.data import ImageDataLoaders
+from fastai.vision.core import PILImageBW
+from fastai.vision.data import ImageBlock, ImageDataLoaders
 from PIL import Image
+from torch import nn
+from softlabel_nbdev.crossfold import SoftLabels, crossfold
+from softlabel_nbdev.data import digit_cnn, digit_image, digits, digits_dls
+from softlabel_nbdev.issues import correct
+from softlabel_nbdev.losses import SoftCrossEntropy
 from softlabel_nbdev.names import align, find_rows, relabel
+from softlabel_nbdev.weights import Curriculum, ImageWeights
 
 N = 8
 folder = Path(tempfile.mkdtemp())/'pets'
@@ -267,3 +277,99 @@ def test_find_rows_of_what_was_held_out():
     assert find_rows(held, images.iloc[[2,5,7]]).tolist() == [1,0,2]
     assert find_rows(held, [folder/o for o in images.fname[[7,2,5]]], folder).tolist() == [2,1,0]
     with pytest.raises(ValueError, match="1 of 3 images have no image"): find_rows(held, images.iloc[[2,5,6]], what='image')
+
+# The same rule wherever a table comes in
+
+digits300 = digits().query('~is_valid').iloc[:300][['fname','label']].assign(patient=np.arange(300)//3)
+def linear(rows): return Learner(digits_dls(rows), nn.Sequential(nn.Flatten(), nn.Linear(64,10)), loss_func=CrossEntropyLossFlat())
+def out_of_fold(items, make=linear, epochs=1, **kw):
+    def fit(learn):
+        with learn.no_bar(), learn.no_logging(): learn.fit(epochs, 1e-2)
+    return crossfold(items, make, fit, n_splits=3, **kw)
+
+def test_held_out_images_are_found_by_name(tmp_path):
+    "A make_learner that finds its images itself, in an order that isn't the table's"
+    df,said = digits().query('label in ["3","7"]').iloc[:120],{}
+    for i,(fname,label) in enumerate(zip(df.fname, df.label)):
+        (tmp_path/label).mkdir(exist_ok=True)
+        pixels = (255*digit_image(fname)[0].numpy()).astype('uint8')
+        Image.fromarray(pixels).save(tmp_path/label/f'{(i*53)%120:03d}_{fname}')
+    files = sorted(get_image_files(tmp_path))
+    def make(rows):
+        held = {Path(o).resolve() for o in rows.fname[rows.is_valid]}
+        block = DataBlock((ImageBlock(PILImageBW), CategoryBlock), get_y=parent_label,
+            get_items=lambda o: [f for c in ('3','7') for f in sorted(get_image_files(o/c), reverse=True)],
+            splitter=FuncSplitter(lambda o: o.resolve() in held))
+        dls = block.dataloaders(tmp_path, bs=16, num_workers=0, device='cpu', path=tmp_path)
+        return Learner(dls, digit_cnn(2), loss_func=CrossEntropyLossFlat())
+    def fit(learn):
+        with learn.no_bar(), learn.no_logging(): learn.fit(1, 1e-2)
+        with learn.no_bar(): probs = learn.get_preds()[0].numpy()
+        said.update({o.as_posix(): row for o,row in zip(learn.dls.valid_ds.items, probs)})
+    oof = crossfold(files, make, fit, y=parent_label, n_splits=3)
+    assert len(said) == len(files)
+    for o in files: np.testing.assert_allclose(oof.probs.loc[str(o), ['3','7']], said[str(o)], atol=1e-4)
+
+by_patient = digits300.set_index('fname').patient
+def groups_in_two_folds(df, **kw):
+    oof = out_of_fold(df, **kw)
+    return (oof.fold.groupby(digits300.set_index('fname').patient).nunique() > 1).sum()
+
+@pytest.mark.parametrize('groups', ['patient', digits300.patient, digits300.patient.sample(frac=1, random_state=0), digits300.patient.to_numpy(),
+    by_patient.sample(frac=1, random_state=1), by_patient.to_dict(), digits300.patient.map('P{}'.format).rename('other')],
+    ids=['column','series','shuffled','array','by name','dict','made of a column'])
+def test_groups_stay_together(groups):
+    assert groups_in_two_folds(digits300, groups=groups) == 0
+
+def test_groups_of_a_counted_table():
+    counted = digits300.reset_index(drop=True)
+    assert groups_in_two_folds(counted, groups=counted.patient.rename(None)) == 0      # of this very table
+    with pytest.raises(ValueError, match='counts rows'):
+        groups_in_two_folds(counted, groups=counted.patient.rename(None).sample(frac=1, random_state=0))
+
+def test_images_without_a_group_are_each_for_itself(capsys):
+    some = digits300.patient.where(digits300.index.isin(digits300.index[:60]))
+    oof = out_of_fold(digits300, groups=some)
+    assert capsys.readouterr().out.startswith('240 of 300 images have no group')
+    assert oof.fold.value_counts().min() > 80
+
+def test_upsampled_images_are_refused_by_crossfold():
+    with pytest.raises(ValueError, match="3 of 303 images share a name, first: 'digit_0000.png'"):
+        out_of_fold(pd.concat([digits300, digits300[:3]]))
+
+def test_corrected_labels():
+    label = pd.Series([3,7,7], ['a','b','c'])
+    for given,fix in [(label,7), (label > 3,True), (label.map({3:'x',7:'y'}),'y'), (label.map({3:'x',7:'y'}).astype('category'),'y')]:
+        out = correct(given, {'a':fix})
+        assert [*out] == [fix]*3 and out.dtype.name == given.dtype.name and [*out.index] == [*'abc']
+    assert [*correct(label.set_axis([12,15,19]), {15:3})] == [3,3,7]
+    assert [*correct(label.set_axis(['x/1.png','x/2.png','x/3.png']), {'2.png':3})] == [3,3,7]
+    with pytest.raises(ValueError, match="1 of 2 images have no label: 'd'"): correct(label, {'a':7, 'd':7})
+    with pytest.raises(ValueError, match='counts rows'): correct(label.reset_index(drop=True), {1:3})
+    df = images.assign(label=list('abcabcab'))
+    fixed = correct(df.set_index('fname').label, {df.fname[0]:'b', df.fname[3]:'c'})
+    assert labels(df, fixed) == list('bbccbcab')                # d['label'] = correct(...) gives nan throughout
+    with pytest.raises(ValueError): correct(df.label, {df.fname[0]:'b'})
+
+def test_callbacks():
+    soft = pd.get_dummies(digits300.set_index('fname').label).astype(float)
+    rare = digits300[digits300.label == '7']
+    sets = pd.concat([digits300, rare, rare], ignore_index=True).assign(is_valid=lambda o: o.index % 5 == 0)
+    weights = pd.Series(np.linspace(.5, 1, 300), digits300.fname)
+    for cbs in [SoftLabels(soft), ImageWeights(weights), Curriculum(weights, .6, .5, 1), ImageWeights(weights[:200], missing=1)]:
+        learn = Learner(digits_dls(sets), digit_cnn(10), loss_func=SoftCrossEntropy(), cbs=cbs)
+        with learn.no_bar(), learn.no_logging(): learn.fit(1)
+        assert np.isfinite(learn.recorder.losses[-1])
+    for cbs in [SoftLabels(soft.reset_index(drop=True)), ImageWeights(weights.reset_index(drop=True)), ImageWeights(weights.reset_index(drop=True)[5:], missing=1),
+                Curriculum(weights.reset_index(drop=True), .9, .5, 1)]:
+        learn = Learner(digits_dls(sets), digit_cnn(10), loss_func=SoftCrossEntropy(), cbs=cbs)
+        with pytest.raises(ValueError, match='counts rows|whole numbers'), learn.no_bar(), learn.no_logging(): learn.fit(1)
+
+def test_names_asked_for_as_such():
+    table = pd.Series(range(3), pd.Index([30,10,20], name='id'))
+    assert find_rows(table, pd.Index([10,20])).tolist() == [1,2]
+    assert find_rows(table, pd.Index(['10'], name='id')).tolist() == [1]
+    with pytest.raises(ValueError, match="1 of 2 images have no label: '5'. That is by 'id'"): find_rows(table, pd.Index([5,10], name='id'), what='label')
+    with pytest.raises(ValueError, match='counts rows'): find_rows(table.reset_index(drop=True), pd.Index([1,2]))
+    called = table.reset_index(drop=True).rename_axis('id')
+    assert find_rows(called, pd.Index([1,2], name='id')).tolist() == [1,2]

@@ -8,6 +8,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.text import Text
 from fastai.vision.all import *
 from softlabel_nbdev.all import *
+from softlabel_nbdev.course import course_style
 
 OUT = Path(__file__).parent/'out'       # to be looked at; not in the repository
 PHONE = 350                             # CSS pixels for a figure on a screen of 390
@@ -103,21 +104,6 @@ def draw_plot_matrix_counts(case):
     counts = np.random.default_rng(0).poisson(np.eye(len(case.names))*2000 + 3)
     return plot_matrix(pd.DataFrame(counts, case.names, case.names))
 
-def probs_of(case):
-    rng = np.random.default_rng(0)
-    targs = np.zeros((400, len(case.names)), int)
-    targs[np.arange(400), rng.integers(len(case.names), size=400)] = 1
-    logits = 3*targs + rng.normal(size=targs.shape)
-    return torch.tensor(logits).softmax(1), torch.tensor(targs)
-
-def draw_thresholds(case):
-    probs, targs = probs_of(case)
-    return tune_thresholds(probs, targs, vocab=case.names, n_boot=20).plot()
-
-def draw_abstention(case):
-    probs, targs = probs_of(case)
-    return tune_abstention(probs, targs.argmax(1), min_accuracy=.9).plot()
-
 def draw_plot_loss(case): return plot_loss(CrossEntropyLossFlat())
 
 def draw_curriculum(case):
@@ -126,7 +112,7 @@ def draw_curriculum(case):
     return Curriculum(score, 1, 0, 4).plot(dls)
 
 FUNCTIONS = {name.removeprefix('draw_'): f for name,f in list(globals().items()) if name.startswith('draw_')}
-SINGLE_ONLY = {'plot_votes', 'plot_mining'}
+SINGLE_ONLY = {'plot_votes', 'show_disputed', 'consensus'}
 
 # --- what is measured ----------------------------------------------------------------
 
@@ -193,12 +179,20 @@ def check(name, case, tag):
     plt.close('all')
     assert not found, f'{len(found)} faults: ' + '; '.join(found[:6])
 
-@pytest.mark.parametrize('case', CASES)
-@pytest.mark.parametrize('name', FUNCTIONS)
-@pytest.mark.parametrize('look', ['default', 'dark_background', 'course'])
+PICTURES = {'show_pictures', 'explain', 'plot_issues', 'show_disputed', 'plot_mining'}
+
+def combinations_to_draw():
+    "Every function with every case that it can tell apart, in matplotlib's look; in two others, the hardest cases"
+    for name in FUNCTIONS:
+        cases = list(CASES) if name in PICTURES else ['long', 'two', '37', 'colour']
+        if name in SINGLE_ONLY: cases = [o for o in cases if o != 'labels']
+        for case in cases: yield name, case, 'default'
+        for look in ('dark_background', 'course'):
+            for case in ('long', '37', 'grey', 'labels'):
+                if case in cases: yield name, case, look
+
+@pytest.mark.parametrize('name,case,look', combinations_to_draw())
 def test_can_be_read(name, case, look):
-    if case == 'labels' and name in SINGLE_ONLY: pytest.skip('one label per image only')
-    from softlabel_nbdev.course import course_style
     with plt.style.context('dark_background' if look == 'dark_background' else 'default'):
         if look == 'course': course_style()
         check(name, case, look)

@@ -13,9 +13,9 @@ def docs():
 
 def course():
     "Run a copy of the notebooks, and render the site from it"
-    root, copy = Path.cwd(), Path('_course').resolve()
+    copy = Path('_course').resolve()
     shutil.rmtree(copy, ignore_errors=True)
-    shutil.copytree(root, copy, symlinks=True, ignore=shutil.ignore_patterns('.*', '_course', '_docs', '_proc', 'build', 'dist'))
+    shutil.copytree('.', copy, symlinks=True, ignore=shutil.ignore_patterns('.*', '_course', '_docs', '_proc', 'build', 'dist'))
     print('Running the notebooks in a copy, _course/; the working tree stays as it is.', flush=True)
     ran = subprocess.run([Path(sys.executable).with_name('nbdev-test'), '--save', '--do-print'], cwd=copy)
     if ran.returncode: return 'No site: a notebook failed, see above.'

@@ -1,10 +1,11 @@
 "What is made from settings.ini and the notebooks: metadata, README and the reference"
 import configparser, inspect, json, re
 from importlib import import_module
+from operator import attrgetter
 from pathlib import Path
 
 from fastcore.nbio import mk_cell, new_nb, read_nb, write_nb
-from nbdev.config import get_config, nbpath2html
+from nbdev.config import nbpath2html
 from nbdev.doclinks import nbdev_export
 
 def settings(root='.'):
@@ -12,9 +13,8 @@ def settings(root='.'):
     ini = configparser.ConfigParser(delimiters=['='])
     ini.read(Path(root)/'settings.ini', encoding='utf-8')
     cfg = dict(ini['DEFAULT'])
-    cfg['git_url'] = f"https://github.com/{cfg['user']}/{cfg['lib_name']}"
-    cfg['doc_url'] = f"https://{cfg['user']}.github.io/{cfg['lib_name']}/"
-    return cfg
+    user, lib = cfg['user'], cfg['lib_name']
+    return {**cfg, 'git_url': f'https://github.com/{user}/{lib}', 'doc_url': f'https://{user}.github.io/{lib}/'}
 
 def rewrite(path, rules):
     "Put the value of each rule in place of what its regular expression finds in the file"
@@ -32,7 +32,7 @@ def metadata(root):
             'repo-url': cfg['git_url'], 'repo-branch': cfg['branch']}
     rewrite(root/'_quarto.yml', {f'(?<=^  ){k}: .*': f'{k}: {q(v)}' for k, v in site.items()})
     lib = cfg['lib_name']
-    hosts = rf'(?<=github\.com/)[\w.-]+(?=/{lib}\b)', rf'(?<=google\.com/github/)[\w.-]+(?=/{lib}\b)', rf'(?<=https://)[\w-]+(?=\.github\.io/{lib}\b)'
+    hosts = rf'(?<=(github\.com|com/github)/)[\w.-]+(?=/{lib}\b)', rf'(?<=https://)[\w-]+(?=\.github\.io/{lib}\b)'
     for nb in (root/'nbs').glob('*.ipynb'): rewrite(nb, dict.fromkeys(hosts, cfg['user']))
 
 def output_text(o):
@@ -49,16 +49,14 @@ def markdown(nb):
     for c in nb.cells:
         if c.cell_type == 'raw' or re.search(r'^#\| *(hide|default_exp)', c.source, flags=re.M): continue
         src = re.sub(r'^#\|.*\n?', '', c.source, flags=re.M).strip()
-        hidden = re.search(r'^#\| *echo: *false', c.source, flags=re.M)
         if c.cell_type == 'markdown': parts.append(src)
-        elif src and not hidden: parts.append(f'```python\n{src}\n```')
+        elif src and not re.search(r'^#\| *echo: *false', c.source, flags=re.M): parts.append(f'```python\n{src}\n```')
         parts += [output_text(o) for o in c.get('outputs', [])]
     return '\n\n'.join(filter(None, parts)) + '\n'
 
 def readme(root):
     text = '<!-- Written by `make sync` from nbs/index.ipynb -->\n\n' + markdown(read_nb(root/'nbs/index.ipynb'))
-    text = re.sub(r'\]\(([\w-]+\.(?:ipynb|svg))', r'](nbs/\1', text)
-    text = re.sub(r'src="([\w-]+\.svg)"', r'src="nbs/\1"', text)
+    text = re.sub(r'(\]\(|src=")([\w-]+\.(?:ipynb|svg))', r'\1nbs/\2', text)
     (root/'README.md').write_text(text, encoding='utf-8')
 
 TASKS = {'See what a loss does with each image': 'anatomy',
@@ -66,29 +64,29 @@ TASKS = {'See what a loss does with each image': 'anatomy',
     "Make one label of several people's votes": 'votes',
     'Weigh images, or bring the doubtful ones in later': 'weights items',
     'Let some mistakes cost more than others': 'groups hierarchy mistakes',
-    'Find wrong labels, and train in spite of them': 'crossfold issues review',
+    'Find wrong labels, and train in spite of them': 'folds crossfold clean issues review',
     'Train with rare classes': 'crl mining',
     'Draw the line: thresholds, and no answer': 'thresholds decisions cuts',
     'Match tables with images, and show them': 'names pictures'}
 
 def public(root):
     "Module → {name: its anchor in a page}, of what `from softlabel_nbdev.all import *` brings"
-    lib = settings(root)['lib_name']
-    everything, index = import_module(f'{lib}.all').__all__, import_module(f'{lib}._modidx').d['syms']
-    res = {}
-    for module, syms in index.items():
+    lib, res = settings(root)['lib_name'], {}
+    everything = import_module(f'{lib}.all').__all__
+    for module, syms in import_module(f'{lib}._modidx').d['syms'].items():
         short = {k.removeprefix(module + '.'): v[0] for k, v in syms.items()}
-        mine = {n for n in short if n in everything}
         patched = {n for n in short if '.' in n and n.split('.')[0] not in short and '._' not in n}
-        names = {n: page for n, page in short.items() if n in mine | patched}
+        names = {n: page for n, page in short.items() if n in everything or n in patched}
         if names: res[module.removeprefix(lib + '.')] = names
     return res
 
 def find(root, module, name):
     "What a public name stands for; `name` may be a patched method such as Learner.use_thresholds"
-    obj = import_module(f"{settings(root)['lib_name']}.{module}")
-    for bit in name.split('.'): obj = getattr(obj, bit)
-    return obj
+    return attrgetter(name)(import_module(f"{settings(root)['lib_name']}.{module}"))
+
+def page_names(root):
+    "Name of a page, such as weights.html → its notebook, such as 03_weights.ipynb"
+    return {nbpath2html(p).name: p.name for p in (root/'nbs').glob('*.ipynb')}
 
 def summary(obj):
     "The first sentence of its docstring, on one line"
@@ -97,12 +95,10 @@ def summary(obj):
 
 def reference(root):
     "Write nbs/reference.ipynb: what users type, by what they want to do"
-    pages, names = {nbpath2html(p).name: p.name for p in (root/'nbs').glob('*.ipynb')}, public(root)
-    missing = {*names} - {*' '.join(TASKS.values()).split()}
-    if missing: raise ValueError(f'tools/made.py: no task of `TASKS` names {sorted(missing)[0]}')
-    lib = settings(root)['lib_name']
-    texts = ['# Reference\n\n> Every name that you type, by what you want to do', f'`from {lib}.all import *` brings them all.']
-    for task, modules in TASKS.items():
+    pages, names = page_names(root), public(root)
+    rest = [m for m in names if m not in ' '.join(TASKS.values()).split()]
+    texts = ['# Reference\n\n> Every name that you type, by what you want to do', '`from softlabel_nbdev.all import *` brings them all.']
+    for task, modules in {**TASKS, 'And': ' '.join(rest)}.items():
         rows = ['| Name | What it is |', '|---|---|']
         for module in modules.split():
             for name, anchor in names.get(module, {}).items():

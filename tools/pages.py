@@ -4,8 +4,9 @@ from pathlib import Path
 
 from execnb.shell import CaptureShell
 from fastcore.nbio import mk_cell, read_nb
-from nbdev.config import get_config, nbpath2html
+from nbdev.config import get_config
 from nbdev.processors import add_links
+from tools.made import page_names
 
 def has_directive(cell, pattern):
     "Whether a line of the cell is the directive `pattern`"
@@ -16,8 +17,8 @@ def fold_answers(cells):
     for i, c in reversed([*enumerate(cells)]):
         if not has_directive(c, 'code-summary: *"?Answer'): continue
         c.source = re.sub('^#\\| *code-(fold|summary).*\n', '', c.source, flags=re.M)
-        start = mk_cell('<details class="answer"><summary>Answer</summary>', 'markdown')
-        cells[i:i+1] = [start, c, mk_cell('</details>', 'markdown')]
+        before, after = '<details class="answer"><summary>Answer</summary>', '</details>'
+        cells[i:i+1] = [mk_cell(before, 'markdown'), c, mk_cell(after, 'markdown')]
 
 def name_checks(cells):
     "Give folded cells the summary Checks where they name none; changes `cells`"
@@ -41,31 +42,28 @@ class PageProc:
 
     def begin(self):
         source = read_nb(self.path)
-        self.check_title(source)
+        self.check_title(next(c.source for c in source.cells if c.cell_type == 'markdown'))
         self.show_docs(source)
         self.link_pages()
         fold_answers(self.nb.cells)
         name_checks(self.nb.cells)
         if 'find_spec' in ''.join(c.source for c in source.cells[:8]): self.link_colab()
 
-    def check_title(self, source):
-        first = next(c.source for c in source.cells if c.cell_type == 'markdown')
+    def check_title(self, first):
         lost = beside_title(first)
-        if lost: raise RuntimeError(f'{self.path.name}: put {lost[:60]!r} into the next cell; '
-            'of the first one nbdev keeps only title and question')
+        if lost: raise RuntimeError(f'{self.path.name}: of the first cell nbdev keeps title and question; move {lost[:60]!r}')
 
     def show_docs(self, source):
-        cells = [c for c in self.nb.cells if c.cell_type == 'code' and re.search('^show_doc', c.source, flags=re.M)]
+        cells = [c for c in self.nb.cells if c.cell_type == "code" and re.search("^show_doc", c.source, flags=re.M)]
         if not cells: return
-        code = '\n'.join(c.source for c in source.cells)
-        module = re.search(r'#\| *default_exp +(\S+)', code)[1]
+        module = re.search(r'#\| *default_exp +(\S+)', '\n'.join(c.source for c in source.cells))[1]
         self.shell = CaptureShell(self.cfg.config_path)
         self.shell.run(f'import {self.cfg.lib_name}.{module} as module\nglobals().update(vars(module))\n'
                        'from nbdev.showdoc import show_doc')
         for c in cells: self.show_doc(c)
 
     def show_doc(self, c):
-        if not self.shell.exc: self.shell.cell(c)
+        self.shell.cell(c)
         if self.shell.exc: raise RuntimeError(f'{self.path.name}: {c.source}: {self.shell.exc}')
         add_links(c)
         name = re.search(r'^show_doc\(([\w.]+)', c.source, flags=re.M)[1]
@@ -77,7 +75,7 @@ class PageProc:
 
     def link_pages(self):
         "Make links to this site's own address links between its pages, so that it can be read before it is published"
-        pages = {nbpath2html(p).name: p.name for p in self.path.parent.glob('*.ipynb')}
+        pages = page_names(self.cfg.config_path)
         own = re.escape(self.cfg.doc_url) + r'([\w.-]+\.html)(?!\.md)'
         def local(text): return re.sub(own, lambda m: pages.get(m[1], m[0]), ''.join(text))
         for c in self.nb.cells:
@@ -86,6 +84,5 @@ class PageProc:
                 data['text/markdown'] = local(data['text/markdown'])
 
     def link_colab(self):
-        cfg = self.cfg
-        url = f'https://colab.research.google.com/github/{cfg.user}/{cfg.repo}/blob/{cfg.branch}/nbs/{self.path.name}'
-        self.nb.cells.insert(1, mk_cell(f'[Open in Colab]({url}){{.colab}}', 'markdown'))
+        where = f'{self.cfg.user}/{self.cfg.repo}/blob/{self.cfg.branch}/nbs/{self.path.name}'
+        self.nb.cells.insert(1, mk_cell(f'[Open in Colab](https://colab.research.google.com/github/{where}){{.colab}}', 'markdown'))

@@ -5,12 +5,10 @@ from pathlib import Path
 
 from fastcore.foundation import working_directory
 from fastcore.nbio import read_nb
-from nbdev.config import nbpath2html
 from nbdev.serve import proc_nbs
-from tools.made import markdown
+from tools.made import markdown, page_names
 
-NO_RENDERER = ('The site needs a renderer: Quarto on the PATH (https://quarto.org/docs/get-started), '
-               'or Python 3.11 or newer, where smalldocs is installed with the development requirements.')
+NO_RENDERER = 'The site needs Quarto on the PATH (https://quarto.org/docs/get-started), or Python 3.11 or newer and smalldocs.'
 
 def renderer(prefer='smalldocs'):
     "'quarto' or 'smalldocs', `prefer` where both are there; empty where neither is"
@@ -39,16 +37,14 @@ def finish(root, site):
     "Make a rendered site work without network, and put each page's text beside it, where the library's modules link"
     for fn in [*site.rglob('*.css'), *site.glob('*.html')]:
         text = fn.read_text(encoding='utf-8')
-        new = local_css(text) if fn.suffix == '.css' else offline(text)
-        if new != text: fn.write_text(new, encoding='utf-8')
-    for nb in (root/'nbs').glob('*.ipynb'):
-        (site/f'{nbpath2html(nb).name}.md').write_text(markdown(read_nb(nb)), encoding='utf-8')
+        fn.write_text(local_css(text) if fn.suffix == '.css' else offline(text), encoding='utf-8')
+    for page, nb in page_names(root).items(): (site/f'{page}.md').write_text(markdown(read_nb(root/'nbs'/nb)), encoding='utf-8')
 
 def run_smalldocs(root):
     "Render with smalldocs, give its pages the names that nbdev gives them, and return its warnings"
     from smalldocs.site import build
     site = build(proc_nbs(n_workers=0, force=True), quiet=True) # 0: here, and fastai is imported once
-    names = {p.with_suffix('.html').name: nbpath2html(p).name for p in (root/'nbs').glob('*.ipynb')}
+    names = {nb.replace('.ipynb', '.html'): page for page, nb in page_names(root).items()}
     for fn in [*site.out.glob('*.html'), *site.out.glob('s*.json'), *site.out.glob('s*.xml')]:
         text = re.sub(r'\b\w+\.html\b', lambda m: names.get(m[0], m[0]), fn.read_text(encoding='utf-8'))
         fn.write_text(text, encoding='utf-8')
@@ -58,8 +54,7 @@ def run_smalldocs(root):
 
 def run_quarto(root):
     env = {**os.environ, 'PYTHONPATH': os.pathsep.join(sys.path)} # nbdev-docs has to find tools.pages
-    failed = subprocess.run([Path(sys.executable).with_name('nbdev-docs')], env=env).returncode
-    return ['nbdev-docs failed; what it said stands above'] if failed else []
+    return ['nbdev-docs failed; see above'] if subprocess.run([Path(sys.executable).with_name('nbdev-docs')], env=env).returncode else []
 
 def render(root='.', using=None):
     "Make `_docs` in `root` anew; returns the renderer's warnings"
