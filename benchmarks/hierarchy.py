@@ -1,33 +1,40 @@
-"Forward and backward of the losses of chapter 4 with 1,000 classes and a batch of 256, against cross entropy."
-import torch, torch.nn.functional as F
+"Forward and backward of the losses of chapter 4 as a share of a training step of resnet18, batch 64, 128 px."
+import torch
+from torchvision.models import resnet18
 from common import in_turns, main, rows_of
-from softlabel_nbdev.hierarchy import CostWeightedLoss, ExpectedCost, HierarchicalCrossEntropy, MatrixCrossEntropy, cost_matrix, soft_targets
+from softlabel_nbdev.hierarchy import (CostWeightedLoss, ExpectedCostLoss, HierarchicalCrossEntropy, MatrixCrossEntropy, cost_matrix,
+    soft_targets)
+from torch.nn.functional import cross_entropy
 
-def hundreds(k): return k//100, k//10  # 10 groups of 100, each of 10 groups of 10
-def halves(k): return k//500           # 2 groups of 500: the costliest kind of tree
-def tens(k): return k//10              # 100 groups of 10
+def hundreds(k): return k//100, k//10  # groups of 100, each of groups of 10
+def pairs(k): return k//2              # many small groups: the costliest kind of tree
 
-def rows(quick=False):
-    n, c = 256, 1000
+def losses(c):
+    "One of each loss for `c` classes"
+    cost = cost_matrix(range(c), hundreds)
+    return {'cross entropy': cross_entropy, 'MatrixCrossEntropy': MatrixCrossEntropy(soft_targets(cost)),
+            'HXE, groups of 100 and of 10': HierarchicalCrossEntropy(cost), 'HXE, pairs': HierarchicalCrossEntropy(pairs, range(c)),
+            'ExpectedCostLoss': ExpectedCostLoss(cost), 'CostWeightedLoss': CostWeightedLoss(cost)}
+
+def calls(c):
+    "A step of the network, and each loss alone, as functions without arguments"
     torch.manual_seed(0)
-    device = 'cuda' if torch.cuda.is_available() else 'cpu'
-    out, y = torch.randn(n, c, device=device, requires_grad=True), torch.randint(c, (n,), device=device)
-    cost, two, small = (cost_matrix(range(c), g) for g in (hundreds, halves, tens))
-    losses = {'MatrixCrossEntropy': MatrixCrossEntropy(soft_targets(cost)),
-              'HXE, 100 groups': HierarchicalCrossEntropy(small),
-              'HXE, 10 groups of 10 groups': HierarchicalCrossEntropy(cost),
-              'HXE, 2 groups': HierarchicalCrossEntropy(two),
-              'ExpectedCost': ExpectedCost(cost),
-              'CostWeightedLoss': CostWeightedLoss(F.cross_entropy, cost)}
-    def step(loss):
-        if isinstance(loss, torch.nn.Module): loss.to(device)
+    model, x = resnet18(num_classes=c), torch.randn(64, 3, 128, 128)
+    out, y = torch.randn(64, c, requires_grad=True), torch.randint(c, (64,))
+    def step():
+        model.zero_grad()
+        cross_entropy(model(x), y).backward()
+    def alone(loss):
         def run():
             out.grad = None
             loss(out, y).backward()
-            if device == 'cuda': torch.cuda.synchronize()
         return run
-    for name,loss in losses.items():
-        times = in_turns({'cross entropy': step(F.cross_entropy), name: step(loss)}, 3 if quick else 400)
-        yield from rows_of(times, f'[{n},{c}] on {device}, against cross entropy', {name: 2})
+    return {'step': step, **{name: alone(loss) for name,loss in losses(c).items()}}
+
+def rows(quick=False):
+    for c in (37, 1000):
+        fs = calls(c)
+        times = in_turns(fs, 1 if quick else 5)
+        yield from rows_of(times, f'share of a step, {c} classes', dict.fromkeys(list(fs)[1:], .02))
 
 if __name__ == '__main__': main(rows, __file__)

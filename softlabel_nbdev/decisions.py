@@ -16,6 +16,7 @@ from fastcore.basics import patch
 from fastai.learner import AvgMetric, Learner, Metric
 from .checks import check_names, check_probs, positions, some
 from .mistakes import expected_costs, least_cost
+from .pictures import plot_axes, wrap_text
 
 # %% ../nbs/07c_decisions.ipynb #deci007
 def exceeds(
@@ -143,7 +144,7 @@ def plot(self:Thresholds,
     ax=None, # Axes to draw on; default: new ones, as high as the number of classes asks for
 ): # The axes
     "Draw for each class the metric's curve, the threshold (hollow where it is shared) and its bootstrap interval."
-    if ax is None: ax = plt.subplots(figsize=(6, 1.2 + .4*len(self.table)))[1]
+    ax = plot_axes(ax, height=1.4 + .4*len(self.table))
     if self.curves is not None: curves = .85*self.curves/self.curves.max().max()
     for i,(name,o) in enumerate(self.table.iloc[::-1].iterrows()):
         if self.curves is not None:
@@ -151,9 +152,10 @@ def plot(self:Thresholds,
         ax.plot([o.low,o.high], [i,i], color='C1', lw=4, solid_capstyle='butt')
         fill = 'white' if o['shared'] else 'C1'
         ax.plot(o.threshold, i, 'D', color='C1', markerfacecolor=fill)
-    ax.set(yticks=range(len(self.table)), yticklabels=self.table.index[::-1],
-           xlim=(-.02,1.02), xlabel='threshold', title=self.summary)
-    ax.title.set_fontsize(9)
+    names = ['\n'.join(wrap_text(o, 1.5)[:2]) for o in self.table.index[::-1]]
+    ax.set_yticks(range(len(names)), names, fontsize=10)
+    ax.set(xlim=(-.02,1.02), xlabel='threshold')
+    ax.set_title('\n'.join(wrap_text(self.summary, 2.8)), fontsize=10)
     return ax
 
 # %% ../nbs/07c_decisions.ipynb #deci029
@@ -187,7 +189,7 @@ class Abstention:
         ax=None, # Axes to draw on; default: new ones
     ): # The axes
         "Draw the accuracy of the answers against the share of images that are answered."
-        if ax is None: ax = plt.subplots()[1]
+        ax = plot_axes(ax)
         ax.plot(self.curve.coverage, self.curve.accuracy)
         at = self.curve.iloc[np.searchsorted(self.curve.threshold, self.threshold)]
         ax.plot(at.coverage, at.accuracy, 'D', color='C1',

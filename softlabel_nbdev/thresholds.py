@@ -124,9 +124,9 @@ class _Exact:
 @patch
 def draws(self:_Exact, n, rng):
     "Thresholds of `n` bootstrap draws `[n,c]`"
-    drawn = [Bins(o.cuts()).draw(n, rng) for o in self.classes]
+    drawn = [Bins(o.cuts()).draw(n, rng) for o in waiting(self.classes)]
     if self.alone: return np.stack([best_draws(o, self.goal) for o in drawn], axis=1)
-    return np.array([self.search([o[i] for o in drawn]) for i in range(n)])
+    return np.array([self.search([o[i] for o in drawn]) for i in waiting(range(n))])
 
 @patch
 def counts(self:_Exact, decided):
@@ -147,6 +147,7 @@ def score(self:_Exact, decided):
 @patch
 def broken(self:_Exact, decided):
     "Which classes break a limit `[c]`; those with a shared threshold only together"
+    if not self.goal.limits: return np.zeros(len(self.shared), bool)
     counts = self.counts(decided)
     if not self.shared.all(): return ~self.goal.keeps(*counts) & ~self.shared
     return np.full(len(self.shared), ~self.goal.keeps(*(o.sum() for o in counts)))

@@ -18,6 +18,8 @@ from softlabel_nbdev.data import digit_cnn, digit_image, digits, digits_dls
 from softlabel_nbdev.issues import correct
 from softlabel_nbdev.losses import SoftCrossEntropy
 from softlabel_nbdev.names import align, find_rows, relabel
+from softlabel_nbdev.decisions import Thresholds
+from softlabel_nbdev.thresholds import tune_thresholds
 from softlabel_nbdev.weights import Curriculum, ImageWeights
 
 N = 8
@@ -373,3 +375,19 @@ def test_names_asked_for_as_such():
     with pytest.raises(ValueError, match='counts rows'): find_rows(table.reset_index(drop=True), pd.Index([1,2]))
     called = table.reset_index(drop=True).rename_axis('id')
     assert find_rows(called, pd.Index([1,2], name='id')).tolist() == [1,2]
+
+def test_thresholds_by_class_name(tmp_path):
+    "Twelve classes called '0' to '11', which a vocab sorts as text"
+    rng,ids = np.random.default_rng(0),[str(i) for i in range(12)]
+    targs = rng.random((300,12)) < .3
+    probs = np.clip(.2*targs + .1*rng.random((300,12)) + .06*np.arange(12), 0, 1)
+    t = tune_thresholds(probs, targs, vocab=ids, n_boot=0, folds=0)
+    assert (np.diff(t.values[ids]) > 0).all()
+    t.to_csv(tmp_path/'t.csv')
+    for o in (t, Thresholds.from_csv(tmp_path/'t.csv')):
+        assert np.allclose(o.reorder(sorted(ids)).values[ids], t.values[ids])
+    table = pd.DataFrame(probs, columns=ids)
+    other = tune_thresholds(table[ids[::-1]], pd.DataFrame(targs, columns=ids), vocab=ids, n_boot=0, folds=0)
+    assert np.allclose(other.values[ids], t.values[ids])
+    assert t.apply(table[sorted(ids)])[ids].equals(t.apply(table)[ids])
+    with pytest.raises(ValueError, match="not classes: 'x'"): t.apply(table.rename(columns={'3':'x'}))

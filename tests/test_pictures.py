@@ -111,6 +111,21 @@ def draw_curriculum(case):
     score = pd.Series(np.linspace(0, 1, len(case.files)), case.files)
     return Curriculum(score, 1, 0, 4).plot(dls)
 
+def probs_of(case):
+    rng = np.random.default_rng(0)
+    targs = np.zeros((400, len(case.names)), int)
+    targs[np.arange(400), rng.integers(len(case.names), size=400)] = 1
+    logits = 3*targs + rng.normal(size=targs.shape)
+    return torch.tensor(logits).softmax(1), torch.tensor(targs)
+
+def draw_thresholds(case):
+    probs, targs = probs_of(case)
+    return tune_thresholds(probs, targs, vocab=case.names, n_boot=20).plot()
+
+def draw_abstention(case):
+    probs, targs = probs_of(case)
+    return tune_abstention(probs, targs.argmax(1), min_accuracy=.9).plot()
+
 FUNCTIONS = {name.removeprefix('draw_'): f for name,f in list(globals().items()) if name.startswith('draw_')}
 SINGLE_ONLY = {'plot_votes', 'show_disputed', 'consensus'}
 
