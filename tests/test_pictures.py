@@ -126,6 +126,8 @@ def draw_abstention(case):
     probs, targs = probs_of(case)
     return tune_abstention(probs, targs.argmax(1), min_accuracy=.9).plot()
 
+def draw_plot_mining(case): return plot_mining(case.learner())
+
 FUNCTIONS = {name.removeprefix('draw_'): f for name,f in list(globals().items()) if name.startswith('draw_')}
 SINGLE_ONLY = {'plot_votes', 'show_disputed', 'consensus'}
 
