@@ -822,4 +822,5 @@ d = { 'settings': { 'branch': 'main',
                                                                                          'softlabel_nbdev/weights.py'),
                                          'softlabel_nbdev.weights.ImageWeights.scaled': ( 'weights.html#imageweights.scaled',
                                                                                           'softlabel_nbdev/weights.py'),
-                                         'softlabel_nbdev.weights.weights_of': ('weights.html#weights_of', 'softlabel_nbdev/weights.py')}}}
+                                         'softlabel_nbdev.weights._weights_of': ( 'weights.html#_weights_of',
+                                                                                  'softlabel_nbdev/weights.py')}}}
