@@ -5,7 +5,7 @@ from importlib import import_module
 import pandas as pd
 from common import run
 
-names = ['losses','step_overhead','hierarchy','crl','thresholds','crossfold','import_time','memory']
+names = ['losses','step_overhead','hierarchy','crl','thresholds','crossfold','size','import_time','memory','votes']
 
 if __name__ == '__main__':
     parser = argparse.ArgumentParser(prog='python benchmarks', description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)

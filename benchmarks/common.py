@@ -30,9 +30,9 @@ def rows_of(times, case, limits={}, unit='ms', scale=1e3):
     ref = times.columns[0]
     return [row(c, case, times[c].median()*scale, times[ref].median()*scale, unit, limits.get(c), (times[c]/times[ref]).median()) for c in times.columns[1:]]
 
-def child(code):
+def child(code, python=sys.executable):
     "The numbers that a fresh Python prints when it runs `code`"
-    res = subprocess.run([sys.executable, '-W', 'ignore', '-c', code], capture_output=True, text=True, cwd=Path(__file__).parent,
+    res = subprocess.run([python, '-W', 'ignore', '-c', code], capture_output=True, text=True, cwd=Path(__file__).parent,
                          env={**os.environ, 'PYTHONPATH': os.pathsep.join([str(Path(__file__).parents[1]), os.environ.get('PYTHONPATH','')])})
     if res.returncode: raise RuntimeError(res.stderr[-2000:])
     return [float(o) for o in res.stdout.split()]

@@ -1,7 +1,8 @@
 """A long tail of breeds, 50 or 100 training images of the largest for each of the smallest: plain cross entropy, weights by class, focal
-loss, oversampling, and the class rectification loss, alone and on top of others. The validation images are as published."""
+loss, oversampling, logit adjustment, and the class rectification loss, alone and on top of others. The validation images are as published."""
 from photo_features import *
-from softlabel_nbdev.crl import ClassRectificationLoss, HookFeatures
+from softlabel_nbdev.crl import ClassRectificationLoss, Features, HookFeatures, InstanceLevel, LogitAdjustedLoss, class_weights
+from softlabel_nbdev.losses import SoftCrossEntropy
 from softlabel_nbdev.data import long_tail
 
 EPOCHS, BETA, ETA = 30, .999, .1
@@ -15,15 +16,12 @@ def tail_of(df, seed, ratio):
     "`df` with a long tail of the training images"
     return df[df.is_valid | df.index.isin(long_tail(df[~df.is_valid].label, ratio, seed).index)]
 
-def class_weights(counts, beta=None):
-    "1/n, or the inverse of the effective number of Cui et al. 2019, with mean 1"
-    w = 1/counts if beta is None else (1-beta)/(1-beta**counts)
-    return w/w.mean()
-
 class HookHidden(HookFeatures):
     "Hands over what the last ReLU puts out: the hidden layer, of a `Head` and of fastai's own head alike"
     def __init__(self): super().__init__(None)
-    def before_fit(self): self.layer = [o for o in flatten_model(self.model) if isinstance(o, nn.ReLU)][-1]
+    def before_fit(self):
+        super().before_fit()
+        self.layer = [o for o in flatten_model(self.model) if isinstance(o, nn.ReLU)][-1]
 
 def run_tail(df, x, seed, ratio, choose):
     "A row for each method: balanced accuracy, recall of the five smallest and of the five largest classes, in %, CPU seconds"
@@ -31,15 +29,15 @@ def run_tail(df, x, seed, ratio, choose):
     vocab, labels = sorted(df.label.unique()), df[~df.is_valid].label
     counts = torch.tensor(labels.value_counts().reindex(vocab).values).float()
     small = counts.argsort()[:5]
-    def ce(**kwargs): return CrossEntropyLossFlat(**kwargs)
     def crl(**kwargs): return ClassRectificationLoss(counts, **{'eta': ETA, **kwargs})
-    balanced = ce(weight=class_weights(counts, BETA).to(x.device))
-    weighted = ce(weight=class_weights(counts).to(x.device))
+    ce,weighted = SoftCrossEntropy(),SoftCrossEntropy(weight=class_weights(counts))
+    balanced = SoftCrossEntropy(weight=class_weights(counts, beta=BETA))
+    by_features = crl(compared=Features, miner=InstanceLevel())
     over = (1/counts)[[vocab.index(o) for o in labels]].numpy()
-    setups = {'CE': (ce(), None), 'focal, γ=2': (FocalLossFlat(), None), 'CE weighted by 1/n': (weighted, None),
-              'class-balanced CE': (balanced, None), 'oversampling': (ce(), over), "CRL, the paper's η=.01": (crl(eta=.01), None),
-              f'CRL, η={ETA}': (crl(), None), 'CRL, η=1': (crl(eta=1.), None), f'CRL instance, η={ETA}': (crl(mining='instance'), None),
-              'CRL + 1/n': (crl(base=weighted), None)}
+    setups = {'CE': (ce, None), 'focal, γ=2': (FocalLossFlat(), None), 'CE weighted by 1/n': (weighted, None),
+              'class-balanced CE': (balanced, None), 'oversampling': (ce, over), "CRL, the paper's η=.01": (crl(eta=.01), None),
+              f'CRL, η={ETA}': (crl(), None), 'CRL, η=1': (crl(eta=1.), None), f'CRL instance, η={ETA}': (by_features, None),
+              'CRL + 1/n': (crl(base=weighted), None), 'logit adjustment': (LogitAdjustedLoss(counts), None)}
     for method,(loss_func,wgts) in setups.items():
         start = time.process_time()
         cbs = HookHidden() if 'instance' in method else None

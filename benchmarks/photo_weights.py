@@ -37,7 +37,7 @@ def setups(df, x, seed):
             'weight = agreement': (mv.label, dict(cbs=ImageWeights(mv.agreement)), 0),
             'weight = agreement²': (mv.label, dict(cbs=ImageWeights(mv.agreement**2)), 0),
             'curriculum': (mv.label, dict(cbs=Curriculum(mv.agreement, .8, .2, 5)), 0),
-            'soft labels from votes': (mv.label, dict(cbs=SoftLabels(mv[vocab]), **soft), 0),
+            'soft labels from votes': (mv.label, dict(cbs=SoftLabels(mv.probs), **soft), 0),
             'Dawid–Skene labels': (ds.label, {}, 0),
             'weight = Dawid–Skene quality': (ds.label, dict(cbs=ImageWeights(ds.quality)), 0),
             'CROWDLAB labels': (cl.label, {}, secs),

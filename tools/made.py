@@ -61,7 +61,7 @@ def readme(root):
 
 TASKS = {'See what a loss does with each image': 'anatomy',
     'Choose a loss for hard, soft or several labels': 'losses targets',
-    "Make one label of several people's votes": 'votes',
+    "Make one label of several people's votes": 'votes ballots',
     'Weigh images, or bring the doubtful ones in later': 'weights items',
     'Let some mistakes cost more than others': 'groups hierarchy mistakes',
     'Find wrong labels, and train in spite of them': 'folds crossfold clean issues review',
