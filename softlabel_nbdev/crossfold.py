@@ -18,6 +18,7 @@ from .names import align, find_rows, train_rows
 from .targets import target_kind
 from .weights import ImageWeights
 _all_ = ['OutOfFold','crossfold','folds']
+from .progress import waiting
 
 # %% ../nbs/05_crossfold.ipynb #soft0001
 class SoftLabels(ItemCallback):
@@ -111,7 +112,7 @@ class NoiseModel:
         self.known = None if known is None else torch.tensor(known)
         self.n,self.c = self.probs.shape
         self.T,self.tau,self.fit = torch.ones(self.c, self.c),1.,-np.inf
-        for _ in range(steps):
+        for _ in waiting(range(steps)):
             before = self.fit
             self.step()
             if self.fit - before < 1e-6: break
@@ -227,7 +228,7 @@ def noise_report(
     taken = _taken_for(model, oof.vocab)
     rng,T,tau = np.random.default_rng(seed),model.T,model.tau
     shares = [1-right.mean()]
-    for _ in range(n_boot):
+    for _ in waiting(range(n_boot)):
         times = torch.tensor(np.bincount(rng.integers(model.n, size=model.n), minlength=model.n), dtype=torch.float32)
         model.T,model.tau = T,tau
         for _ in range(5): model.step(times)

@@ -20,7 +20,8 @@ from scipy.sparse import csr_array
 from .ballots import *
 from .checks import some, positions, check_probs
 from .names import find_rows
-from .pictures import pictures_of, plot_axes, show_pictures
+from .pictures import pictures_of, plot_axes, show_pictures, wrap_text
+from .progress import waiting
 _all_ = ['Votes','read_votes']
 
 # %% ../nbs/03b_votes.ipynb #votes024
@@ -84,7 +85,7 @@ class _DawidSkene:
 
     def fit(self, probs, steps=100, tol=1e-4):
         "Take turns, from `probs` on, until an image moves by less than `tol` on average"
-        for _ in range(steps):
+        for _ in waiting(range(steps)):
             old,probs = probs,self.truth(self.confusions(probs), probs.mean(0))
             if abs(probs-old).sum(1).mean() < tol: break
         return probs
@@ -366,9 +367,11 @@ def plot_votes(
     y = np.arange(len(pairs))
     axs[1].barh(y, pairs, height=.35)
     for i,(one,other) in enumerate(pairs.index):
-        axs[1].text(0, i-.25, f' {one} / {other}', va='bottom', fontsize=10, parse_math=False)
-    axs[1].set(xlabel='images × pairs of people who say one and the other', yticks=[])
-    axs[1].invert_yaxis()
+        label = wrap_text(f'{one} / {other}', 3.6)
+        axs[1].text(0, i-.25, ' ' + label[0] + '…'*(len(label) > 1), va='bottom', fontsize=10,
+                    parse_math=False, in_layout=False)
+    axs[1].set(xlabel='images × pairs of people who say one and the other', yticks=[],
+               ylim=(len(pairs)-.6, -.9))
     return axs
 
 def show_disputed(
@@ -378,7 +381,7 @@ def show_disputed(
 ):
     "Shows the images on which people agree least, each below its votes; returns the axes."
     counts = disputed(votes, n)
-    titles = [', '.join(f'{k} × {c}' for c,k in row[row > 0].sort_values(ascending=False).items())
+    titles = ['\n'.join(f'{k} × {c}' for c,k in row[row > 0].sort_values(ascending=False).items())
               for _,row in counts.iterrows()]
     return show_pictures(pictures_of(counts.index, get_image), titles)
 

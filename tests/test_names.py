@@ -14,12 +14,13 @@ from fastai.vision.data import ImageBlock, ImageDataLoaders
 from PIL import Image
 from torch import nn
 from softlabel_nbdev.crossfold import SoftLabels, crossfold
-from softlabel_nbdev.data import digit_cnn, digit_image, digits, digits_dls
+from softlabel_nbdev.data import annotate, digit_cnn, digit_image, digits, digits_dls
 from softlabel_nbdev.issues import correct
 from softlabel_nbdev.losses import SoftCrossEntropy
 from softlabel_nbdev.names import align, find_rows, relabel
 from softlabel_nbdev.decisions import Thresholds
 from softlabel_nbdev.thresholds import tune_thresholds
+from softlabel_nbdev.votes import consensus
 from softlabel_nbdev.weights import Curriculum, ImageWeights
 
 N = 8
@@ -391,3 +392,27 @@ def test_thresholds_by_class_name(tmp_path):
     assert np.allclose(other.values[ids], t.values[ids])
     assert t.apply(table[sorted(ids)])[ids].equals(t.apply(table)[ids])
     with pytest.raises(ValueError, match="not classes: 'x'"): t.apply(table.rename(columns={'3':'x'}))
+
+def test_from_votes_to_weights(capsys):
+    "The program of the first page, with images that nobody voted on and numbers for names"
+    df = digits300.assign(id=1000+7*np.arange(300), is_valid=np.arange(300) % 5 == 0)
+    votes = annotate(df.set_index('id').label, [.9,.8,.7], seed=0)[:250]
+    long = votes.stack().rename_axis(['task','worker']).rename('label').reset_index()
+    for given in (votes, long):
+        v = consensus(given)
+        out = relabel(df, v.label.rename_axis('id'))
+        assert (out.label[:250].to_numpy() == v.label.loc[df.id[:250]].to_numpy()).all()
+        assert out.label[250:].equals(df.label[250:])
+        learn = Learner(digits_dls(out), digit_cnn(10), loss_func=CrossEntropyLossFlat(), cbs=ImageWeights(v.quality.rename_axis('id'), missing=1))
+        with learn.no_bar(), learn.no_logging(): learn.fit(1)
+        got = align(v.quality.rename_axis('id'), learn.dls, missing=-1, min=None).numpy()
+        want = v.quality.reindex(learn.dls.train_ds.items.id).fillna(-1)
+        assert np.allclose(got, want)
+    named = votes.set_axis(df.fname[:250])
+    right = consensus(named).label
+    for column in ('image','Unnamed: 0'):                       # read without index_col
+        assert (consensus(named.rename_axis(column).reset_index()).label[right.index] == right).all()
+    with pytest.raises(ValueError, match="column 'picture' looks like the names of the images"):
+        consensus(named.rename_axis('picture').reset_index())
+    with pytest.raises(ValueError, match='counts rows'):
+        align(consensus(named.reset_index(drop=True)).quality, learn.dls)

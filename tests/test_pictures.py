@@ -128,6 +128,19 @@ def draw_abstention(case):
 
 def draw_plot_mining(case): return plot_mining(case.learner())
 
+def votes_of(case):
+    "Three people, who often disagree"
+    rng = np.random.default_rng(0)
+    truth = case.drawn[:,0]
+    said = [np.where(rng.random(len(truth)) < .6, truth, rng.integers(len(case.names), size=len(truth))) for _ in range(3)]
+    return pd.DataFrame({f'person {i}': np.array(case.names, object)[o] for i,o in enumerate(said)}, case.files)
+
+def draw_plot_votes(case): return plot_votes(votes_of(case))
+
+def draw_show_disputed(case): return show_disputed(votes_of(case), case.get_image)
+
+def draw_consensus(case): return consensus(votes_of(case)).plot()
+
 FUNCTIONS = {name.removeprefix('draw_'): f for name,f in list(globals().items()) if name.startswith('draw_')}
 SINGLE_ONLY = {'plot_votes', 'show_disputed', 'consensus'}
 
