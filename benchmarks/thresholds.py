@@ -27,7 +27,7 @@ def rows(quick=False):
     times = in_turns(fs, 1 if quick else 3, 0)
     yield from rows_of(times, f'{n:,} × {c}, against the grid', dict.fromkeys(fs, .1), unit='s', scale=1)
     n,c = (20_000,5) if quick else (1_000_000,100)
-    for what,options in (('with cross-validation and intervals', ''), ('one threshold for all, with both', ', per_class=False')):
+    for what,options in (('with cross-validation and intervals', ''), ('one threshold for all, alone', ', per_class=False, folds=0, n_boot=0')):
         gb = peak_mb(f'from thresholds import *; tune_thresholds(*data({n}, {c}){options})')/1e3
         yield row(what, f'{n:,} × {c}, peak memory against 4 GB', gb, 4, 'GB', limit=1)
 

