@@ -16,7 +16,7 @@ probs = """
 p = rng.random((n,c), dtype=np.float32)
 p[np.arange(n),labels] += c/2
 for i in range(0, n, 4096): p[i:i+4096] /= p[i:i+4096].sum(1, keepdims=True)
-oof = OutOfFold(pd.DataFrame(p, names, range(c)), pd.Series(labels, names))
+oof = OutOfFold(pd.DataFrame(p, names, range(c), copy=False), pd.Series(labels, names))
 """
 steps = {'noise model, ten steps': 'NoiseModel(oof.probs.to_numpy(), oof.codes, steps=10).judge()', 'clean': 'clean(oof).weight', 'soft labels of clean': 'clean(oof).soft',
          'blend': 'blend(oof)', 'label_issues': 'label_issues(oof)'}

@@ -77,7 +77,7 @@ def blend(
     else: soft[np.arange(len(soft)),given.codes] += true_weight
     if leave_out: soft[_contradicted(given)] = np.nan
     if checked is not None: _set_hard(soft, given, oof.index.get_indexer(list(checked)))
-    return pd.DataFrame(soft, oof.index, oof.vocab)
+    return pd.DataFrame(soft, oof.index, oof.vocab, copy=False)
 
 def _decided(oof):
     "What the model would say, as 0 and 1"
@@ -285,7 +285,7 @@ class Cleaned:
         "Probability of each class, image × class"
         probs = np.empty(self.oof.probs.shape, np.float32)
         for rows in blocks(*probs.shape): probs[rows] = self.model.posterior(rows)
-        return pd.DataFrame(probs, self.oof.index, self.oof.vocab)
+        return pd.DataFrame(probs, self.oof.index, self.oof.vocab, copy=False)
 
     @property
     def cbs(self):

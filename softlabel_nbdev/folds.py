@@ -552,5 +552,5 @@ def crossfold(
     probs = np.empty((len(rows), len(todo.classes)), np.float32)
     for f,p in todo.run(Path(save) if save else None, n_jobs): probs[order[todo.held(f)]] = p
     images = pd.Index(names, name='image')
-    return OutOfFold(pd.DataFrame(probs, images, todo.classes), table[y].set_axis(images),
+    return OutOfFold(pd.DataFrame(probs, images, todo.classes, copy=False), table[y].set_axis(images),
                      pd.Series(fold[order.argsort()], images), label_delim)

@@ -428,4 +428,4 @@ def from_csv(cls:Consensus,
     else: label = rows['label'].map(lambda o: [name[p] for p in json.loads(o)])
     annotators = pd.read_csv(_beside(path), index_col=0, dtype={'annotator': str})
     agreement,quality = (rows[o].astype(float) for o in ('agreement','quality'))
-    return cls(label.astype(object), agreement, quality, rows['tied'] == 'True', probs, annotators, votes)
+    return cls(label, agreement, quality, rows['tied'] == 'True', probs, annotators, votes)

@@ -6,8 +6,12 @@ import matplotlib; matplotlib.use('agg')
 import matplotlib.pyplot as plt, numpy as np, pandas as pd, pytest, torch
 from matplotlib.colors import to_rgb
 from matplotlib.text import Text
-from fastai.vision.all import *
-from softlabel_nbdev.all import *
+from functools import partial
+from torch import nn
+from fastai.vision.all import (CategoryBlock, ColReader, ColSplitter, CrossEntropyLossFlat, DataBlock, IntToFloatTensor,
+                               Learner, MultiCategoryBlock, PILImage, PILImageBW, Resize, ToTensor, TransformBlock, no_random)
+from softlabel_nbdev.all import (Curriculum, consensus, cost_matrix, explain, plot_issues, plot_loss, plot_matrix, plot_mining,
+                                 plot_votes, review, show_disputed, show_pictures, soft_targets, tune_abstention, tune_thresholds)
 from softlabel_nbdev.course import course_style
 
 OUT = Path(__file__).parent/'out'       # to be looked at; not in the repository
