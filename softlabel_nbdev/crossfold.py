@@ -195,7 +195,12 @@ def noise_model(
 # %% ../nbs/05_crossfold.ipynb #nois0005
 class NoiseReport:
     "How many labels are wrong, which class is taken for which, and how good the model is."
-    def __init__(self, wrong, interval, model_right, taken): store_attr()
+    def __init__(self,
+        wrong:float, # Share of labels that are wrong, 0…1
+        interval:tuple, # Its 90 % interval, by bootstrap
+        model_right:float, # Share of images of which the model is right, 0…1
+        taken:pd.DataFrame, # `class`, `labelled as` and how many `images`, most first
+    ): store_attr()
     def __repr__(self):
         low,high = self.interval
         return (f"{self.wrong:.1%} of the labels are wrong ({low:.1%} to {high:.1%}); the model is right for {self.model_right:.1%}\n"
@@ -257,7 +262,12 @@ class LeaveOut(ItemCallback):
 # %% ../nbs/05_crossfold.ipynb #clea0002
 class Cleaned:
     "What to make of each label."
-    def __init__(self, oof, model, known, early): # `early`: whether the model was trained with `EarlyLearning`
+    def __init__(self,
+        oof:OutOfFold, # From `crossfold`
+        model:NoiseModel, # Of these labels
+        known, # Number of the right class where a person has looked, -1 elsewhere, -2 where the image shall go; or None
+        early:bool, # The model was trained with `EarlyLearning`
+    ):
         self.oof,self.model,self.early = oof,model,early
         right,best,_ = model.judge()
         names = np.array(oof.vocab, dtype=object)
