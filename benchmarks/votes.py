@@ -6,7 +6,7 @@ from importlib.util import find_spec
 from common import child, main, row
 
 make = """
-import resource, sys, time
+import re, time
 import numpy as np, pandas as pd
 rng = np.random.default_rng(0)
 images, people, each, c = {size}
@@ -35,7 +35,8 @@ from crowdkit.aggregation import MajorityVote, DawidSkene
 measure(lambda: MajorityVote().fit_predict(votes))
 measure(lambda: DawidSkene().fit_predict(votes))
 """
-peak = "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss/1e3)"
+# not ru_maxrss, which starts from the memory of the process that started this one
+peak = r"print(int(re.search(r'VmHWM:\s+(\d+)', open('/proc/self/status').read())[1])/1e3)"
 sizes = [(2000,50,5,10), (20000,500,5,10), (50000,1000,5,10), (200000,5000,5,10)]
 
 def measured(size, crowdkit=None):
