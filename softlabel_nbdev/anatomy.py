@@ -59,14 +59,17 @@ def unreduced_loss(
 def paid_counted(
     loss_func, # PyTorch or fastai loss, or one of this library's
     preds:Tensor, # What the model puts out, `[n]` or `[n,c]`
-    *targs # The targets, as the loss takes them
+    *targs, # The targets, as the loss takes them
+    loss:Tensor=None # What `loss_func` says of them, if that is known already
 )->tuple: # `[n]` or `[n,c]`, with its gradient; and a number, 1 if the loss is a sum
     "Returns what each image (and label) pays, and the count that the loss divides their sum by"
     if hasattr(loss_func, 'paid_counted'):
         paid,counted = loss_func.paid_counted(preds, *targs)
         return paid, paid.new_ones(()) if loss_func.reduction == 'sum' else counted.sum().clamp(min=torch.finfo(paid.dtype).tiny)
     paid = unreduced_loss(loss_func, preds, *targs)
-    with torch.no_grad(): counted = paid.sum()/loss_func(preds, *targs).as_subclass(Tensor)
+    with torch.no_grad():
+        if loss is None: loss = loss_func(preds, *targs)
+        counted = paid.sum()/plain(loss)
     return paid, torch.where(counted.isfinite() & (counted != 0), counted, 1.)
 
 # %% ../nbs/01_anatomy.ipynb #def448b2

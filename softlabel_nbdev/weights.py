@@ -69,7 +69,7 @@ class ImageWeights(ItemCallback):
 @patch
 def after_loss(self:ImageWeights):
     if self.all_one: return
-    paid,counted = paid_counted(self.learn.loss_func, self.pred, *self.yb)
+    paid,counted = paid_counted(self.learn.loss_func, self.pred, *self.yb, loss=self.learn.loss)
     if self.train_iter == 0: self.check(paid.sum()/counted)
     w = self.w[self.idx]
     if w.shape != paid.shape[:w.ndim]:
