@@ -253,7 +253,7 @@ def _refuse(thresholds, learn):
         raise TypeError("an Abstention says which images get no answer, and a Learner "
                         "always gives one: pass its probabilities to the Abstention, "
                         "answer = abstain.apply(learn.get_preds()[0])")
-    if not isinstance(thresholds, Thresholds):
+    if not hasattr(thresholds, 'reorder'):
         raise TypeError(f"thresholds is a {type(thresholds).__name__}: pass what "
                         "tune_thresholds or Thresholds.from_csv gives")
     if not hasattr(loss, 'activation') or inspect.isroutine(loss):

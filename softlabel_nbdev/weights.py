@@ -133,8 +133,9 @@ class Curriculum(ItemCallback):
 # %% ../nbs/03_weights.ipynb #wght032b
 @patch
 def plot(self:Curriculum,
-    dls:DataLoaders=None, # What is trained on; default: that of the `Learner` that has this callback
     n_epoch:int=None, # Epochs to show; default: until all that will be let in are in, and one more
+    *,
+    dls:DataLoaders=None, # What is trained on; default: that of the `Learner` that has this callback
     ax=None, # Axes to draw on; default: new ones
 ):
     "Draws the number of images in each epoch, under its threshold; returns the axes."

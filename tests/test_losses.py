@@ -33,7 +33,8 @@ def ours(c, g, weight=None, **kw):
     tree = {'most': list(range(c-1)), 'last': [c-1]}
     cost, kw = cost_matrix(range(c), tree), dict(weight=weight, **kw)
     return [SoftCrossEntropy(**kw), GeneralizedCrossEntropy(**kw), CostWeightedLoss(cost, **kw), MatrixCrossEntropy(soft_targets(cost), **kw),
-            HierarchicalCrossEntropy(cost, **kw), ExpectedCostLoss(cost, **kw)]
+            HierarchicalCrossEntropy(cost, **kw), ExpectedCostLoss(cost, **kw), LogitAdjustedLoss(range(1, c+1), **kw),
+            ClassRectificationLoss(range(1, c+1), SoftCrossEntropy(**kw), eta=.5)]
 
 @few
 @given(**sizes, kind=st.sampled_from(['index','column','probs']), weighted=st.booleans(), smoothing=st.sampled_from([0., .1]),
