@@ -113,7 +113,7 @@ def draw_plot_loss(case): return plot_loss(CrossEntropyLossFlat())
 def draw_curriculum(case):
     dls = case.learner().dls
     score = pd.Series(np.linspace(0, 1, len(case.files)), case.files)
-    return Curriculum(score, 1, 0, 4).plot(dls)
+    return Curriculum(score, 1, 0, 4).plot(dls=dls)
 
 def probs_of(case):
     rng = np.random.default_rng(0)
