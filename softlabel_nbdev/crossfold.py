@@ -38,6 +38,8 @@ class SoftLabels(ItemCallback):
 
     def look_up(self):
         "Find each training image's row, once a fit, and see whether the loss takes such targets"
+        n_targs = len(getattr(self.dls.train_ds, 'tls', (0,1))) - getattr(self.dls, 'n_inp', 1)
+        if n_targs != 1: raise ValueError(f"an image has {n_targs} targets, and soft labels replace one; train a Learner for each")
         vocab = list(self.dls.vocab)
         places = positions(self.soft.columns, vocab, 'the columns of soft')
         table = self.soft if list(self.soft.columns) == vocab else self.soft.iloc[:,places]

@@ -4,7 +4,8 @@ import subprocess, sys, warnings
 from functools import partial
 
 import numpy as np, pandas as pd, pytest, torch, torch.nn.functional as F
-from fastai.vision.all import (accuracy, accuracy_multi, Callback, CrossEntropyLossFlat, CutMix, Learner, MixUp, SGD, set_seed)
+from fastai.vision.all import (accuracy, accuracy_multi, Callback, CategoryBlock, ColReader, ColSplitter, CrossEntropyLossFlat, CutMix,
+    DataBlock, Learner, MixUp, SGD, set_seed, TransformBlock)
 from torch import nn
 
 from softlabel_nbdev.all import *
@@ -96,6 +97,19 @@ def test_the_printed_loss_is_that_of_the_images_that_are_there(share):
     quietly(learn, 12, 3e-3)
     losses = [row[0] for row in learn.recorder.values]
     assert losses[-1] < .7*losses[0] and losses[-1] == min(losses)
+
+def test_two_targets():
+    "ImageWeights weighs a loss of both; soft labels, which replace one, say that they can't"
+    block = DataBlock((TransformBlock(type_tfms=digit_image), CategoryBlock, CategoryBlock), n_inp=1, get_x=ColReader('fname'),
+                      get_y=[ColReader('label'), lambda o: int(o['label']) % 2], splitter=ColSplitter())
+    class Both(nn.Module):
+        reduction = 'mean'
+        def forward(self, p, a, b):
+            return F.cross_entropy(p[:,:10], a, reduction=self.reduction) + F.cross_entropy(p[:,10:], b, reduction=self.reduction)
+    dls = block.dataloaders(few, bs=16, num_workers=0)
+    quietly(Learner(dls, digit_cnn(12), loss_func=Both(), cbs=ImageWeights(by_name)))
+    with pytest.raises(ValueError, match='an image has 2 targets'):
+        quietly(Learner(dls, digit_cnn(12), loss_func=Both(), cbs=SoftLabels(soft)))
 
 def test_weights_of_one_leave_training_as_it_is():
     "Loss functions with class weights and missing labels, in a whole training"
