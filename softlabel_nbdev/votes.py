@@ -20,7 +20,7 @@ from scipy.sparse import csr_array
 from .ballots import *
 from .checks import some, positions, check_probs
 from .names import find_rows
-from .pictures import pictures_of, plot_axes, show_pictures, wrap_text
+from .pictures import pictures_of, show_pictures, wrap_text
 from .progress import waiting
 _all_ = ['Votes','read_votes']
 
