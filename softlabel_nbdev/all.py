@@ -20,6 +20,7 @@ from .issues import *
 from .review import *
 from .crl import *
 from .thresholds import *
+from .answers import *
 
 # %% ../nbs/all.ipynb #90115ea1
 __all__ = [name for name in dir() if not name.startswith('_')]

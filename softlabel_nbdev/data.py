@@ -6,7 +6,7 @@ Docs: https://OWNER.github.io/softlabel_nbdev/data.html.md"""
 
 # %% auto #0
 __all__ = ['digits', 'digit_image', 'as_files', 'digits_block', 'digits_dls', 'digit_cnn', 'noisy_labels', 'annotate',
-           'long_tail', 'scenes', 'CourseData', 'course_data', 'photos']
+           'long_tail', 'scenes', 'annotate_scenes', 'CourseData', 'course_data', 'photos']
 
 # %% ../nbs/00_data.ipynb #54574a90
 import os, tempfile
@@ -192,6 +192,23 @@ def scenes(
         which = [f'{rng.choice(by_class[valid][c]):04d}' for c in picked]
         rows.append(('_'.join(['scene', f'{i:05d}', *which]) + '.png', ' '.join(str(c) for c in sorted(picked)), valid))
     return pd.DataFrame(rows, columns=['fname','labels','is_valid'])
+
+# %% ../nbs/00_data.ipynb #annsc002
+def annotate_scenes(
+    labels:pd.Series, # True labels by scene, space-separated
+    skills:list, # For each annotator, about the share of digits seen, between 0 and 1
+    seed:int, # Seed of every draw
+) -> pd.DataFrame: # Votes: a row for each scene, a column for each annotator, entries are lists
+    "Votes of several simulated annotators, of unequal skill, on what a scene shows."
+    vocab = [str(i) for i in range(10)]
+    there = labels.str.get_dummies(' ').reindex(columns=vocab, fill_value=0).to_numpy()
+    rng = np.random.default_rng(seed)
+    hard, votes = rng.normal(size=there.shape), {}
+    for j,skill in enumerate(skills):
+        sees = rng.random(there.shape) < 1/(1+np.exp(hard-1.2*np.log(skill/(1-skill))))
+        given = np.where(there, sees, rng.random(there.shape) < (1-skill)/8)
+        votes[f'annotator_{j+1}'] = [[vocab[i] for i in np.flatnonzero(row)] for row in given]
+    return pd.DataFrame(votes, index=labels.index)
 
 # %% ../nbs/00_data.ipynb #81577d87
 @dataclass

@@ -191,7 +191,8 @@ class Abstention:
         "Draw the accuracy of the answers against the share of images that are answered."
         ax = plot_axes(ax)
         ax.plot(self.curve.coverage, self.curve.accuracy)
-        at = self.curve.iloc[np.searchsorted(self.curve.threshold, self.threshold)]
+        below = self.curve.threshold <= self.threshold + 1e-7   # a cut in float32
+        at = self.curve[below].iloc[-1]
         ax.plot(at.coverage, at.accuracy, 'D', color='C1',
                 label=f'threshold {self.threshold:.3f}')
         ax.set(xlabel='coverage: share of images answered',
@@ -250,9 +251,8 @@ def _refuse(thresholds, learn):
     "An error that says what to do where `learn` can't follow `thresholds`"
     loss = learn.loss_func
     if isinstance(thresholds, Abstention):
-        raise TypeError("an Abstention says which images get no answer, and a Learner "
-                        "always gives one: pass its probabilities to the Abstention, "
-                        "answer = abstain.apply(learn.get_preds()[0])")
+        raise TypeError("an Abstention says which images get no answer: pass it to "
+                        "learn.use_abstention, and learn.answers(files) follows it")
     if not hasattr(thresholds, 'reorder'):
         raise TypeError(f"thresholds is a {type(thresholds).__name__}: pass what "
                         "tune_thresholds or Thresholds.from_csv gives")

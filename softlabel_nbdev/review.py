@@ -172,9 +172,14 @@ def _ipython_display_(self:Review):
     if not len(self.table): print('no label is doubted')
     elif IN_NOTEBOOK and find_spec('ipywidgets'): display(_Pages(self).box)
     else:
-        self.plot()
-        print(f"{len(self.page())} of {len(self.table)} images; .plot(1) shows the next. Fill in "
-              f"the column decision of {self.save} with {some(_answers, 4)}")
+        figure = self.plot()[0].figure
+        display(figure)
+        plt.close(figure)
+        how = "decide by .decide(name, 'take')"
+        if self.save is not None:
+            how = f"Fill in the column decision of {self.save} with {some(_answers, 4)}"
+        print(f"{len(self.page())} of {len(self.table)} images; .plot(1) shows the "
+              f"next. {how}")
 
 # %% ../nbs/05c_review.ipynb #revw0032
 def _check_issues(issues):

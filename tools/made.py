@@ -67,6 +67,7 @@ TASKS = {'See what a loss does with each image': 'anatomy',
     'Find wrong labels, and train in spite of them': 'folds crossfold clean issues review',
     'Train with rare classes': 'crl mining',
     'Draw the line: thresholds, and no answer': 'thresholds decisions cuts',
+    'Hold out what you have checked, and answer': 'answers',
     'Match tables with images, and show them': 'names pictures'}
 
 def public(root):
