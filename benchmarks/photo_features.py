@@ -44,6 +44,12 @@ def split(df, seed, choose):
     df = df[~df.is_valid]
     return df.assign(is_valid=df.index.isin(df.groupby('label').sample(frac=.2, random_state=seed).index))
 
+def few(df, per_class, seed):
+    "`df` with `per_class` training images of each breed, or with all"
+    if per_class is None: return df
+    chosen = df[~df.is_valid].groupby('label').sample(per_class, random_state=seed)
+    return df[df.is_valid | df.index.isin(chosen.index)]
+
 def feature_dls(df, x, y='label', vocab=None, bs=128, wgts=None):
     "`DataLoaders` of the rows of `df`, with labels (one each, or a list) from column `y`; `wgts` for each training image draws them"
     vocab = sorted(df[y].unique()) if vocab is None else vocab
@@ -110,6 +116,7 @@ def experiment(name, run, doc, seeds=5, note=''):
     data.add_argument('--images', help="folder of the photographs, as in fastai's archive: fine-tune a whole network on them, on a GPU")
     p.add_argument('--size', type=int, default=128, help='with --images: pixels of a side')
     p.add_argument('--epochs', type=int, default=10, help="with --images: epochs after that of the head alone; the forum post's 10")
+    p.add_argument('--per_class', type=int, help='training images of each breed; default: all')
     p.add_argument('--csv', required=True, help='the published noisy_imagewoof.csv')
     p.add_argument('--seeds', type=int, nargs='+', default=range(seeds))
     p.add_argument('--choose', action='store_true', help='validate on a fifth of the training images instead, to choose settings')
@@ -117,12 +124,13 @@ def experiment(name, run, doc, seeds=5, note=''):
     args, rows, began = p.parse_args(), [], time.process_time()
     args.out = args.out or Path(__file__).parent/f"results/{'images' if args.images else 'photos'}_{name}.csv"
     data = f'--images imagewoof2 --size {args.size} --epochs {args.epochs}' if args.images else '--features imagewoof2-features.npz'
-    args.shown = f'python benchmarks/photos.py {name} {data} --csv noisy_imagewoof.csv --seeds {" ".join(map(str, args.seeds))}'
+    args.shown = f'python benchmarks/photos.py {name} {data} --csv noisy_imagewoof.csv{f" --per_class {args.per_class}" if args.per_class else ""} --seeds {" ".join(map(str, args.seeds))}'
     df, x = imagewoof(args)
     for seed in args.seeds:
-        rows += run(df, x, seed, args.choose)
-        if not args.choose: save(rows, args, began, note)
-        print('seeds up to', seed, flush=True)
+        for row in run(few(df, args.per_class, seed), x, seed, args.choose):
+            rows.append(row)
+            print(row, flush=True)
+            if not args.choose: save(rows, args, began, note)
     runs = pd.DataFrame(rows)
     by = [c for c in runs if not pd.api.types.is_numeric_dtype(runs[c])]
     print(mean_std(runs, by, [c for c in runs if c not in [*by,'seed']], decimals=2).to_string())

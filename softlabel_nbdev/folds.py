@@ -149,7 +149,7 @@ def _too_rare(units, classes, n_splits, what):
 def blocks(
     n:int, # Rows
     c:int, # Numbers in each
-    size:int=2**22, # Numbers in a block; a few copies of it don't count beside a large table
+    size:int=2**20, # Numbers in a block; a few copies of it don't count beside a large table
 ) -> list: # Slices
     "Slices that cut a table of `n` rows into parts of about `size` numbers."
     step = max(1, size//c)

@@ -22,30 +22,44 @@ def label_issues(
     *,
     checked=None, # What a person has looked at: {image: right label}, or names of images whose label is right
 ) -> pd.DataFrame: # Row per image, worst first: `given`, `suggested`, `quality` (0…1), `is_issue` (quality below one half; cleanlab's verdict if several labels)
-    "All images, ranked by how likely their label is wrong, each with the label that would be likelier."
+    """All images, ranked by how likely their label is wrong, each with the label that
+    would be likelier."""
     if oof.several: quality,suggested,issue = _several_issues(oof)
     else:
         quality,best,_ = noise_model(oof, checked).judge()
         suggested,issue = [oof.vocab[k] for k in best],quality < .5
-    out = pd.DataFrame({'given': oof.label, 'suggested': suggested, 'quality': quality, 'is_issue': issue}, oof.index)
-    return out.sort_values('quality', kind='stable')
+    columns = dict(given=oof.label, suggested=suggested, quality=quality, is_issue=issue)
+    return pd.DataFrame(columns, oof.index).sort_values('quality', kind='stable')
 
 def _several_issues(oof):
-    "Quality, suggestion and verdict where an image can have several labels: cleanlab's, and what is likelier than not"
-    given,probs = [list(np.flatnonzero(row)) for row in oof.has()],oof.probs.to_numpy()
-    return multilabel_quality(given, probs),oof.likeliest,multilabel_issues(given, probs)
+    "Quality and verdict as cleanlab has them, and the labels likelier than not between"
+    given = [list(np.flatnonzero(row)) for row in oof.has()]
+    probs = oof.probs.to_numpy()
+    quality,issue = multilabel_quality(given, probs),multilabel_issues(given, probs)
+    return quality,oof.likeliest,issue
 
 # %% ../nbs/05b_issues.ipynb #issu0015
 def plot_issues(
     issues:pd.DataFrame, # From `label_issues`, or the part of it to look at; the first `n` are shown
-    get_image=None, # Function from name to picture, folder, `DataLoaders`, or None: the names are files
+    get_image=None, # Function from name to picture, folder, `DataLoaders`, `Learner`, or None: the names are files
     *,
     n:int=12, # Number of pictures
+    label_delim:str=None, # What separates the labels of an image that can have several
 ) -> list: # Axes, one for each picture
-    "Axes with the first images, each below its given → suggested label and its name."
+    "Axes with the first images, each below what would change in its label, and its name."
     issues = issues.head(n)
-    titles = [f'{row.given} → {row.suggested}\n{row.Index}' for row in issues.itertuples()]
+    titles = [f'{_change(row.given, row.suggested, label_delim)}\n{row.Index}'
+              for row in issues.itertuples()]
     return show_pictures(pictures_of(issues.index, get_image), titles)
+
+def _change(given, suggested, label_delim=None):
+    "'given → suggested'; of several labels, which to take away (−) and to add (+)"
+    if label_delim: given,suggested = given.split(label_delim),suggested.split(label_delim)
+    if not isinstance(given, list): return f'{given} → {suggested}'
+    gone = [str(o) for o in given if o and o not in suggested]
+    new = [str(o) for o in suggested if o and o not in given]
+    changes = [f'{sign} {", ".join(o)}' for sign,o in (('−',gone), ('+',new)) if o]
+    return ' '.join(changes) or 'as given'
 
 # %% ../nbs/05b_issues.ipynb #issu0018
 def correct(
@@ -56,7 +70,8 @@ def correct(
     "A corrected copy of the labels; what you were given is not changed."
     fixes = pd.Series(fixes, dtype=object)
     if not len(fixes): return labels.copy()
-    rows,out = find_rows(labels, fixes.index, what='label'),labels.astype(object)
+    rows = find_rows(labels, fixes.index, what='label')
+    out = labels.astype(object)
     out.iloc[rows] = fixes.to_numpy()
     out = _as_before(out.drop(labels.index[rows[fixes.isna()]]), labels)
     if save is not None: out.rename_axis('image').rename('label').to_csv(save)
@@ -64,7 +79,8 @@ def correct(
 
 def _as_before(labels, was):
     "`labels` with the type that they had, where it can hold them"
-    if isinstance(was.dtype, pd.CategoricalDtype): return labels.astype('category')
+    categories = isinstance(was.dtype, pd.CategoricalDtype)
+    if categories: return labels.astype('category')
     try: same = labels.astype(was.dtype)
     except (TypeError, ValueError): return labels
     return same if (same.astype(object) == labels).all() else labels

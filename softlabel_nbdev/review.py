@@ -109,7 +109,8 @@ def plot(self:Review,
     i:int=0, # Number of the page, from 0
 ) -> list: # Axes, one for each picture
     "Show a page without widgets."
-    return plot_issues(self.page(i), self.get_image, n=self.n)
+    return plot_issues(self.page(i), self.get_image, n=self.n,
+                       label_delim=self.label_delim)
 
 # %% ../nbs/05c_review.ipynb #revw0027
 def _png(picture):
@@ -195,7 +196,7 @@ def _labels_in(issues, label_delim):
 # %% ../nbs/05c_review.ipynb #revw0033
 def review(
     issues:pd.DataFrame, # From `label_issues`: `given`, `suggested`, and `is_issue`, which says what to look at; without it, all
-    get_image=None, # Function from name to picture, folder, `DataLoaders`, or None: the names are files
+    get_image=None, # Function from name to picture, folder, `DataLoaders`, `Learner`, or None: the names are files
     *,
     vocab=None, # All classes; default: those that occur in `issues`
     label_delim:str=None, # What separates the labels of an image that can have several

@@ -399,7 +399,7 @@ def plot_votes(
 
 def show_disputed(
     votes, # `Votes`, or what `read_votes` takes; one label each
-    get_image=None, # Function from name to picture, folder, or `DataLoaders`; default: the names are files
+    get_image=None, # Function from name to picture, folder, `DataLoaders`, `Learner`, or None: the names are files
     n:int=6, # How many images
 ):
     "Shows the images on which people agree least, each below its votes; returns the axes."

@@ -1,6 +1,6 @@
 "Every plot function with names and pictures as people have them: no two texts overlap, none is cut, all can be read on a phone"
 from contextlib import contextmanager
-from itertools import combinations
+from itertools import combinations, product
 from pathlib import Path
 import matplotlib; matplotlib.use('agg')
 import matplotlib.pyplot as plt, numpy as np, pandas as pd, pytest, torch
@@ -8,7 +8,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.text import Text
 from functools import partial
 from torch import nn
-from fastai.vision.all import (CategoryBlock, ColReader, ColSplitter, CrossEntropyLossFlat, DataBlock, IntToFloatTensor,
+from fastai.vision.all import (CategoryBlock, ColReader, ColSplitter, CrossEntropyLossFlat, DataBlock, ImageDataLoaders, IntToFloatTensor,
                                Learner, MultiCategoryBlock, PILImage, PILImageBW, Resize, ToTensor, TransformBlock, no_random)
 from softlabel_nbdev.all import (Curriculum, consensus, cost_matrix, explain, plot_issues, plot_loss, plot_matrix, plot_mining,
                                  plot_votes, review, show_disputed, show_pictures, soft_targets, tune_abstention, tune_thresholds)
@@ -77,6 +77,7 @@ CASES = {
     'colour':    Case(BREEDS),
     'digits':    Case([str(i) for i in range(10)], grey=True, shape=(40,40)),
     'labels':    Case(BREEDS, labels=5),
+    '60':        Case([f'{breed(i%40)} {i}' for i in range(60)]),
 }
 
 # --- the functions -------------------------------------------------------------------
@@ -93,9 +94,11 @@ def issues_of(case):
     return pd.DataFrame({'given': labels, 'suggested': labels[1:] + labels[:1], 'quality': np.linspace(0, 1, len(labels)),
                          'is_issue': True}, pd.Index(case.files, name='image'))
 
-def draw_plot_issues(case): return plot_issues(issues_of(case), case.get_image)
+def delim_of(case): return ';' if case.labels > 1 else None
 
-def draw_review(case): return review(issues_of(case), case.get_image, save=None, label_delim=';').plot()
+def draw_plot_issues(case): return plot_issues(issues_of(case), case.get_image, label_delim=delim_of(case))
+
+def draw_review(case): return review(issues_of(case), case.get_image, save=None, label_delim=delim_of(case)).plot()
 
 def tree_of(case): return {f'group {g}': case.names[g::3] for g in range(3) if case.names[g::3]}
 
@@ -197,7 +200,7 @@ def faults(fig):
         if size < LEAST: yield f'{o} has {size:.1f} pixels on a phone'
         if id(text) not in inside and contrast(text.get_color(), fig.get_facecolor()) < 4.5: yield f'{o} does not stand out from its ground'
 
-def figures_of(name, case): 
+def figures_of(name, case):
     plt.close('all')
     axes = FUNCTIONS[name](CASES[case])
     if isinstance(axes, plt.Axes): axes = [axes]
@@ -213,20 +216,52 @@ def check(name, case, tag):
     plt.close('all')
     assert not found, f'{len(found)} faults: ' + '; '.join(found[:6])
 
-PICTURES = {'show_pictures', 'explain', 'plot_issues', 'show_disputed', 'plot_mining'}
+GRIDS = {'show_pictures', 'explain', 'plot_issues', 'review', 'show_disputed', 'plot_mining'}
+MATRICES = {'plot_matrix', 'plot_matrix_soft', 'plot_matrix_counts'}
+
+def cases_of(name):
+    "What a function can tell apart: grids what the pictures are like, matrices how many classes there are"
+    if name in GRIDS: return [o for o in CASES if o != '60' and (o != 'labels' or name not in SINGLE_ONLY)]
+    return ['long', 'two', '37', 'colour'] + ['60']*(name in MATRICES)
 
 def combinations_to_draw():
-    "Every function with every case that it can tell apart, in matplotlib's look; in two others, the hardest cases"
+    "Every function with long names, many classes and several labels; all else is drawn for one grid and one matrix, and for the others under `slow`"
     for name in FUNCTIONS:
-        cases = list(CASES) if name in PICTURES else ['long', 'two', '37', 'colour']
-        if name in SINGLE_ONLY: cases = [o for o in cases if o != 'labels']
-        for case in cases: yield name, case, 'default'
-        for look in ('dark_background', 'course'):
-            for case in ('long', '37', 'grey', 'labels'):
-                if case in cases: yield name, case, look
+        for case in cases_of(name):
+            quick = case in ('long', '37', 'labels', '60') or name == 'show_pictures'
+            yield pytest.param(name, case, 'default', marks=[] if quick else pytest.mark.slow)
+        hard = [o for o in ('long', '37', 'grey', 'labels') if o in cases_of(name)]
+        for look, case in product(('dark_background', 'course'), hard):
+            quick = case == 'long' and name not in GRIDS - {'show_pictures'}
+            yield pytest.param(name, case, look, marks=[] if quick else pytest.mark.slow)
 
 @pytest.mark.parametrize('name,case,look', combinations_to_draw())
 def test_can_be_read(name, case, look):
     with plt.style.context('dark_background' if look == 'dark_background' else 'default'):
         if look == 'course': course_style()
         check(name, case, look)
+
+# --- where the pictures are ----------------------------------------------------------
+
+@pytest.fixture(scope='module')
+def folder(tmp_path_factory):
+    "A folder of twelve pictures, each of one colour"
+    folder = tmp_path_factory.mktemp('photos')
+    for i in range(12): PILImage.create(np.full((20,30,3), 20*i, np.uint8)).save(folder/f'{i:02d}.png')
+    return folder
+
+def shade(ax): return int(np.asarray(ax.images[0].get_array()).mean())//20
+
+@pytest.mark.parametrize('kind', ['function', 'folder', 'dls', 'learner', 'files'])
+def test_get_image(kind, folder, monkeypatch):
+    "A function, a folder, DataLoaders or a Learner; nothing where the names are files"
+    names = [f'{i:02d}.png' for i in range(12)]
+    dls = ImageDataLoaders.from_name_func(folder, [folder/o for o in names], lambda o: 'ab'[int(o[:2])%2], num_workers=0, bs=4)
+    monkeypatch.chdir(folder)
+    ways = dict(function=lambda o: PILImage.create(folder/o), folder=str(folder), dls=dls, learner=Learner(dls, nn.Identity()), files=None)
+    issues = pd.DataFrame({'given': 'a', 'suggested': 'b', 'is_issue': True}, names[::-1])
+    votes = pd.DataFrame({'x': list('ab')*6, 'y': list('aabb')*3}, names)
+    assert [shade(o) for o in plot_issues(issues, ways[kind])] == [*range(11, -1, -1)]
+    assert [shade(o) for o in review(issues, ways[kind], save=None).plot()] == [*range(11, -1, -1)]
+    assert [shade(o) for o in show_disputed(votes, ways[kind], 3)] == [1, 2, 5]
+    plt.close('all')

@@ -7,7 +7,7 @@ import pytest, yaml
 from conftest import ROOT
 from fastcore.nbio import mk_cell, read_nb
 from nbdev.config import nbpath2html
-from tools.pages import beside_title, fold_answers, has_directive, name_checks
+from tools.pages import beside_title, documentation, fold, has_directive
 
 CODE = 'code', 'pre', 'script', 'style'
 
@@ -68,7 +68,7 @@ def test_nothing_of_other_hosts(site):
         assert not re.search(r'<script[^>]*src="http|<link[^>]*stylesheet[^>]*href="http|@import[^;]*http', f.read_text()), f.name
 
 def test_exported_code_stands_in_full(site):
-    "Each cell `#| exports` is on its page, not folded, and the documentation of its names comes below"
+    "Each cell `#| exports` is on its page, not folded; the documentation of its names comes below"
     for nb in (ROOT/'nbs').glob('*.ipynb'):
         page = (site/nbpath2html(nb).name).read_text()
         assert 'Exported source' not in page
@@ -77,13 +77,24 @@ def test_exported_code_stands_in_full(site):
             if not has_directive(c, 'exports'): continue
             lines = [l for l in c.source.splitlines() if re.match('(def|class) ', l)]
             for line in lines: assert line in text, f'{nb.name}: {line}'
+            for name in re.findall(r'^(?:def|class) ([A-Za-z]\w*)', c.source, flags=re.M):
+                assert f'id="{name.lower()}"' in page.lower() or '@patch' in c.source, f'{nb.name}: {name} is not documented'
 
 def test_checks_and_answers():
     cells = [mk_cell('#| code-fold: true\ntest_eq(1, 1)'), mk_cell('#| code-fold: true\n#| code-summary: "Answer"\n2'), mk_cell('3')]
-    fold_answers(cells)
-    name_checks(cells)
+    fold(cells)
     assert cells[0].source.startswith('#| code-summary: "Checks"')
     assert '<summary>Answer</summary>' in cells[1].source and cells[2].source == '2'
+
+def test_documentation_of_code_that_stands_above():
+    "A table of parameters instead of the signature, which is there already; of what isn't shown, the signature"
+    from nbdev.showdoc import show_doc
+    from softlabel_nbdev.all import wrap_text
+    text = show_doc(wrap_text)._repr_markdown_()
+    above, hidden = (documentation(text, wrap_text, shown=o) for o in (True, False))
+    assert 'def wrap_text' not in above and '| inches | float |' in above
+    assert 'def wrap_text' in hidden and '| inches |' not in hidden
+    for text in (above, hidden): assert '### wrap_text' in text and 'The lines into which' in text and '#LNone' not in text
 
 def test_checks_are_closed(site):
     folds = re.findall(r'<details([^>]*)class="code-fold"[^>]*>\s*<summary>(.*?)</summary>', ''.join(f.read_text() for f in site.glob('*.html')))

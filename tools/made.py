@@ -25,13 +25,12 @@ def rewrite(path, rules):
 def metadata(root):
     "Write what pyproject.toml, _quarto.yml and the notebooks repeat of settings.ini"
     cfg, q = settings(root), json.dumps
-    project = {'name': q(cfg['lib_name']), 'description': q(cfg['description']), 'requires-python': q('>=' + cfg['min_python']),
+    lib, about = cfg['lib_name'], cfg['description']
+    project = {'name': q(lib), 'description': q(about), 'requires-python': q('>=' + cfg['min_python']),
                'authors': f"[{{name = {q(cfg['author'])}}}]", 'Repository': q(cfg['git_url']), 'Documentation': q(cfg['doc_url'])}
     rewrite(root/'pyproject.toml', {f'^{k} = .*': f'{k} = {v}' for k, v in project.items()})
-    site = {'title': cfg['lib_name'], 'description': cfg['description'], 'site-url': cfg['doc_url'],
-            'repo-url': cfg['git_url'], 'repo-branch': cfg['branch']}
+    site = {'title': lib, 'description': about, 'site-url': cfg['doc_url'], 'repo-url': cfg['git_url'], 'repo-branch': cfg['branch']}
     rewrite(root/'_quarto.yml', {f'(?<=^  ){k}: .*': f'{k}: {q(v)}' for k, v in site.items()})
-    lib = cfg['lib_name']
     hosts = rf'(?<=(github\.com|com/github)/)[\w.-]+(?=/{lib}\b)', rf'(?<=https://)[\w-]+(?=\.github\.io/{lib}\b)'
     for nb in (root/'nbs').glob('*.ipynb'): rewrite(nb, dict.fromkeys(hosts, cfg['user']))
 

@@ -1,30 +1,27 @@
 "From a notebook to its page: what nbdev's own processors leave to do, the same for Quarto and smalldocs"
-import inspect, re
+import ast, inspect, re
 from pathlib import Path
 
 from execnb.shell import CaptureShell
+from fastcore.docments import DocmentTbl
 from fastcore.nbio import mk_cell, read_nb
 from nbdev.config import get_config
 from nbdev.processors import add_links
+from nbdev.showdoc import showdoc_nm
 from tools.made import page_names
 
 def has_directive(cell, pattern):
     "Whether a line of the cell is the directive `pattern`"
     return cell.cell_type == 'code' and re.search(rf'^#\| *{pattern}', cell.source, flags=re.M)
 
-def fold_answers(cells):
-    "Fold each answer to an exercise together with what it puts out; changes `cells`"
+def fold(cells):
+    "Name folded cells Checks where they name themselves nothing, and fold answers together with what they put out; changes `cells`"
     for i, c in reversed([*enumerate(cells)]):
+        if not has_directive(c, 'code-fold: *true'): continue
+        if not has_directive(c, 'code-summary'): c.source = '#| code-summary: "Checks"\n' + c.source
         if not has_directive(c, 'code-summary: *"?Answer'): continue
         c.source = re.sub('^#\\| *code-(fold|summary).*\n', '', c.source, flags=re.M)
-        before, after = '<details class="answer"><summary>Answer</summary>', '</details>'
-        cells[i:i+1] = [mk_cell(before, 'markdown'), c, mk_cell(after, 'markdown')]
-
-def name_checks(cells):
-    "Give folded cells the summary Checks where they name none; changes `cells`"
-    for c in cells:
-        if has_directive(c, 'code-fold: *true') and not has_directive(c, 'code-summary'):
-            c.source = '#| code-summary: "Checks"\n' + c.source
+        cells[i:i+1] = [mk_cell('<details class="answer"><summary>Answer</summary>', 'markdown'), c, mk_cell('</details>', 'markdown')]
 
 def beside_title(source):
     "What the first cell says besides title and question; nbdev would leave it out of the page"
@@ -35,6 +32,19 @@ def source_line(obj):
     try: return f'#L{inspect.getsourcelines(inspect.unwrap(obj))[1]}'
     except (TypeError, OSError): return ''
 
+def in_full(cells):
+    "The names whose code stands on the page"
+    nodes = [node for c in cells if has_directive(c, 'exports') for node in ast.parse(c.source).body]
+    return {showdoc_nm(o) for o in nodes if isinstance(o, (ast.FunctionDef, ast.ClassDef))}
+
+def documentation(text, obj, shown):
+    "What nbdev says of `obj`, with its line in the file; where its code stands above, a table of parameters instead of the signature"
+    text = text.replace('#LNone', source_line(obj))
+    # nbdev puts what the docstring says between asterisks, which a name such as `_docs` breaks
+    text = re.sub(r'^\*([^*\n].*?)\*$', r'\1', text, flags=re.M | re.S)
+    if shown: text = re.sub('^```python\n.*?^```\n', '', text, flags=re.M | re.S) + '\n\n' + DocmentTbl(obj)._repr_markdown_()
+    return re.sub(r'<\S*?(\w+) object at 0x\w+>', r'\1()', re.sub(':?NoneType', '', text))
+
 class PageProc:
     "An nbdev processor: documentation of the exports, folds, links between pages, and the Colab link"
     def __init__(self, nb): self.nb, self.path, self.cfg = nb, Path(nb.path_), get_config()
@@ -42,36 +52,26 @@ class PageProc:
 
     def begin(self):
         source = read_nb(self.path)
-        self.check_title(next(c.source for c in source.cells if c.cell_type == 'markdown'))
+        lost = beside_title(next(c.source for c in source.cells if c.cell_type == 'markdown'))
+        if lost: raise RuntimeError(f'{self.path.name}: of the first cell nbdev keeps title and question; move {lost[:60]!r}')
         self.show_docs(source)
         self.link_pages()
-        fold_answers(self.nb.cells)
-        name_checks(self.nb.cells)
+        fold(self.nb.cells)
         if 'find_spec' in ''.join(c.source for c in source.cells[:8]): self.link_colab()
 
-    def check_title(self, first):
-        lost = beside_title(first)
-        if lost: raise RuntimeError(f'{self.path.name}: of the first cell nbdev keeps title and question; move {lost[:60]!r}')
-
     def show_docs(self, source):
-        cells = [c for c in self.nb.cells if c.cell_type == "code" and re.search("^show_doc", c.source, flags=re.M)]
+        cells = [c for c in self.nb.cells if c.cell_type == 'code' and re.search('^show_doc', c.source, flags=re.M)]
         if not cells: return
         module = re.search(r'#\| *default_exp +(\S+)', '\n'.join(c.source for c in source.cells))[1]
-        self.shell = CaptureShell(self.cfg.config_path)
-        self.shell.run(f'import {self.cfg.lib_name}.{module} as module\nglobals().update(vars(module))\n'
-                       'from nbdev.showdoc import show_doc')
-        for c in cells: self.show_doc(c)
-
-    def show_doc(self, c):
-        self.shell.cell(c)
-        if self.shell.exc: raise RuntimeError(f'{self.path.name}: {c.source}: {self.shell.exc}')
-        add_links(c)
-        name = re.search(r'^show_doc\(([\w.]+)', c.source, flags=re.M)[1]
-        line = source_line(eval(name, self.shell.user_ns))
-        for data in [o['data'] for o in c.outputs if 'text/markdown' in o.get('data', {})]:
-            text = ''.join(data['text/markdown']).replace('#LNone', line)
-            # nbdev puts what the docstring says between asterisks, which a name such as `_docs` breaks
-            data['text/markdown'] = re.sub(r'^\*([^*\n].*?)\*$', r'\1', text, flags=re.M | re.S)
+        shell, shown = CaptureShell(self.cfg.config_path), in_full(source.cells)
+        shell.run(f'from {self.cfg.lib_name} import {module} as module\nglobals().update(vars(module))\nfrom nbdev.showdoc import show_doc')
+        for c in cells:
+            shell.cell(c)
+            if shell.exc: raise RuntimeError(f'{self.path.name}: {c.source}: {shell.exc}')
+            add_links(c)
+            name = re.search(r'^show_doc\(([\w.]+)', c.source, flags=re.M)[1]
+            for data in [o['data'] for o in c.outputs if 'text/markdown' in o.get('data', {})]:
+                data['text/markdown'] = documentation(''.join(data['text/markdown']), eval(name, shell.user_ns), name in shown)
 
     def link_pages(self):
         "Make links to this site's own address links between its pages, so that it can be read before it is published"
