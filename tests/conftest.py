@@ -1,5 +1,5 @@
 "What several tests need: the project, a copy of it, its rendered site, and a browser"
-import os, shutil, subprocess, sys
+import os, shutil, signal, subprocess, sys
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -31,6 +31,23 @@ def root(): return ROOT
 def copy(tmp_path):
     "A copy of the project, without what git ignores"
     return Path(shutil.copytree(ROOT, tmp_path/'copy', symlinks=True, ignore=NOT_COPIED))
+
+def pytest_collection_modifyitems(items):
+    "Ask for the notebooks last: they run beside the other tests"
+    items.sort(key=lambda o: o.path.name == 'test_notebooks.py')
+
+@pytest.fixture(scope='session', autouse=True)
+def notebooks(request, tmp_path_factory):
+    "`nbdev-test` in a copy of the project, from the first test on; and the file with what it says"
+    if not any(o.path.name == 'test_notebooks.py' for o in request.session.items): return (yield)
+    folder = tmp_path_factory.mktemp('notebooks')
+    copy = shutil.copytree(ROOT, folder/'copy', symlinks=True, ignore=NOT_COPIED)
+    cmd = [Path(sys.executable).with_name('nbdev-test'), '--n-workers', str(min(os.cpu_count(), 4))]
+    env = {'OMP_NUM_THREADS': '1', 'SOFTLABEL_DATA': 'digits', **os.environ, 'PYTHONPATH': str(copy)}
+    with open(folder/'said', 'w') as said:
+        run = subprocess.Popen(cmd, cwd=copy, env=env, stdout=said, stderr=said, start_new_session=True)
+        yield run, folder/'said'
+        if run.poll() is None: os.killpg(run.pid, signal.SIGTERM)
 
 @pytest.fixture(scope='session')
 def site(tmp_path_factory):

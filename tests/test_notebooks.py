@@ -1,6 +1,5 @@
 "Every notebook runs, as `nbdev-test` says; the cells flagged slow are left out"
-import os, re, subprocess, sys
-from pathlib import Path
+import re
 
 import pytest
 from conftest import ROOT
@@ -8,14 +7,13 @@ from conftest import ROOT
 NOTEBOOKS = sorted(p.name for p in (ROOT/'nbs').glob('[!_.]*.ipynb'))
 
 @pytest.fixture(scope='module')
-def failed():
+def failed(notebooks):
     "Notebook → what nbdev-test printed of it"
-    cmd = [Path(sys.executable).with_name('nbdev-test'), '--n-workers', str(min(os.cpu_count(), 4))]
-    env = {'OMP_NUM_THREADS': '1', 'SOFTLABEL_DATA': 'digits', **os.environ, 'PYTHONPATH': str(ROOT)}
-    res = subprocess.run(cmd, cwd=ROOT, text=True, capture_output=True, env=env)
-    names = re.findall(r'^\t(\S+\.ipynb)$', res.stderr, flags=re.M)
-    if res.returncode and not names: names = NOTEBOOKS # it never came to the notebooks
-    return {name: trace(res.stderr, name) for name in names}
+    run, file = notebooks
+    code, said = run.wait(), file.read_text()
+    names = re.findall(r'^\t(\S+\.ipynb)$', said, flags=re.M)
+    if code and not names: names = NOTEBOOKS # it never came to the notebooks
+    return {name: trace(said, name) for name in names}
 
 def trace(text, name):
     "The error of one notebook among those of all; nbdev-test begins each with a line `… in <path>:` over `====`"
