@@ -9,8 +9,10 @@ __all__ = ['EpochTable', 'course_style', 'quiet_fit', 'mean_std', 'plot_methods'
 
 # %% ../nbs/00_course.ipynb #ee03fdbb
 import os, sys
+from importlib.metadata import metadata
 from itertools import takewhile
 from pathlib import Path
+from urllib.request import urlopen
 import matplotlib.pyplot as plt, numpy as np, pandas as pd
 from cycler import cycler
 from IPython.display import HTML, display
@@ -98,15 +100,26 @@ def plot_methods(
 # %% ../nbs/00_course.ipynb #1dbc2473
 def results(
     name:str, # Name of the saved experiment, such as '03_weights'
-    default:pd.DataFrame=None, # What to use where it is not saved: the small run of the chapter
+    default:pd.DataFrame=None, # What to use where it is found nowhere: the small run of the chapter
 ) -> pd.DataFrame: # A row for each run
-    "The saved runs of an experiment, from `results/<name>.csv` beside the notebook or from the benchmarks."
+    "The saved runs of an experiment: `results/<name>.csv` beside the notebook, of the benchmarks, or in the repository."
     for folder in ('results', '../benchmarks/results', 'nbs/results', 'benchmarks/results'):
-        if (Path(folder)/f'{name}.csv').exists(): return pd.read_csv(Path(folder)/f'{name}.csv', comment='#')
+        file = Path(folder)/f'{name}.csv'
+        if file.exists(): return pd.read_csv(file, comment='#')
+    for folder in ('nbs/results', 'benchmarks/results'):
+        try: return pd.read_csv(_download(f'{folder}/{name}.csv'), comment='#')
+        except OSError: pass   # no such file, or no network
     if default is None:
-        raise FileNotFoundError(f"no saved runs named {name!r} in results/; run the cell flagged slow, or pass the small run as default")
+        raise FileNotFoundError(f"no saved runs named {name!r} in results/ or in the repository; "
+                                "run the cell flagged slow, or pass the small run as default")
     print(f"results/{name}.csv is not here; what follows is the small run of this notebook, {len(default)} rows")
     return default
+
+def _download(file):
+    "A file of the repository, opened"
+    links = dict(o.split(', ') for o in metadata('softlabel_nbdev').get_all('Project-URL'))
+    raw = links['Repository'].replace('github.com', 'raw.githubusercontent.com')
+    return urlopen(f'{raw}/HEAD/{file}', timeout=5)
 
 # %% ../nbs/00_course.ipynb #1dbc2475
 def ratios(
