@@ -3,7 +3,8 @@ by one, as a gist of 2019 forms them (with the absolute value and the p·n sizin
 import torch, torch.nn.functional as F
 from torchvision.models import resnet18
 from common import in_turns, main, row
-from softlabel_nbdev.crl import (Absolute, ClassRectificationLoss, Distribution, Features, InstanceLevel, LogitAdjustedLoss)
+from softlabel_nbdev.crl import ClassRectificationLoss, LogitAdjustedLoss
+from softlabel_nbdev.mining import Absolute, Distribution, Features, InstanceLevel
 
 def cartesian(preds, targs, k=25, margin=.5, alpha=.01):
     "Two classes: every anchor × hard positive × hard negative as a row of its own"

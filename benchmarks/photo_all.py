@@ -7,6 +7,7 @@ from photo_hierarchy import fci
 from photo_weights import look_alikes, out_of_fold
 from softlabel_nbdev.data import annotate
 from softlabel_nbdev.hierarchy import ErrorCost, LeastCost, cost_matrix
+from softlabel_nbdev.names import relabel
 from softlabel_nbdev.weights import ImageWeights, consensus
 
 EPOCHS, RATIO = 15, 20
@@ -21,7 +22,7 @@ def run(df, x, seed, choose):
     votes = annotate(right, [.8,.6], seed=seed, confusion=look_alikes)
     mv = consensus(votes, vocab, method='majority')
     start = time.process_time()
-    cl = consensus(votes, vocab, pred_probs=out_of_fold(df.assign(label=df.fname.map(mv.label).fillna(df.label)), x, seed, EPOCHS))
+    cl = consensus(votes, vocab, pred_probs=out_of_fold(relabel(df, mv.label), x, seed, EPOCHS))
     secs = time.process_time()-start
     for on in [o for n in range(len(remedies)+1) for o in combinations(remedies, n)]:
         labels = cl.label if 'votes' in on else mv.label
@@ -29,7 +30,7 @@ def run(df, x, seed, choose):
         counts = labels.value_counts().reindex(vocab)
         if 'tail' in on: weights = weights/labels.map(counts).astype(float)
         loss_func = CrossEntropyLossFlat()
-        dls = feature_dls(df.assign(label=df.fname.map(labels).fillna(df.label)), x, vocab=vocab)
+        dls = feature_dls(relabel(df, labels), x, vocab=vocab)
         start = time.process_time()
         learn = train(dls, seed, EPOCHS, loss_func, ImageWeights(weights))
         if 'cost' in on: learn.loss_func = LeastCost(loss_func, cost)

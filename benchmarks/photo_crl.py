@@ -1,7 +1,8 @@
 """A long tail of breeds, 50 or 100 training images of the largest for each of the smallest: plain cross entropy, weights by class, focal
 loss, oversampling, logit adjustment, and the class rectification loss, alone and on top of others. The validation images are as published."""
 from photo_features import *
-from softlabel_nbdev.crl import ClassRectificationLoss, Features, HookFeatures, InstanceLevel, LogitAdjustedLoss, class_weights
+from softlabel_nbdev.crl import ClassRectificationLoss, HookFeatures, LogitAdjustedLoss, class_weights
+from softlabel_nbdev.mining import Features, InstanceLevel
 from softlabel_nbdev.losses import SoftCrossEntropy
 from softlabel_nbdev.data import long_tail
 

@@ -4,6 +4,7 @@ from photo_features import *
 from softlabel_nbdev.crossfold import SoftLabels, crossfold
 from softlabel_nbdev.data import annotate
 from softlabel_nbdev.losses import SoftCrossEntropy
+from softlabel_nbdev.names import relabel
 from softlabel_nbdev.weights import Curriculum, ImageWeights, consensus
 
 EPOCHS = 8
@@ -27,7 +28,7 @@ def setups(df, x, seed):
     votes = annotate(right, skills, seed=seed, confusion=look_alikes)
     mv = consensus(votes, vocab, method='majority')
     start = time.process_time()
-    oof = out_of_fold(df.assign(label=df.fname.map(mv.label).fillna(df.label)), x, seed)
+    oof = out_of_fold(relabel(df, mv.label), x, seed)
     secs = time.process_time()-start
     cl = consensus(votes, vocab, pred_probs=oof)
     ds = consensus(votes, vocab, method='dawid_skene')
@@ -50,7 +51,7 @@ def run(df, x, seed, choose):
     right = df.set_index('fname').label
     for method,(labels,kwargs,secs) in setups(df, x, seed).items():
         part = df[df.is_valid | df.fname.isin(labels.index)]
-        dls = feature_dls(part.assign(label=part.fname.map(labels).fillna(part.label)), x)
+        dls = feature_dls(relabel(part, labels), x)
         start = time.process_time()
         probs,targs = predict(train(dls, seed, EPOCHS, **kwargs))
         rows.append(dict(method=method, seed=seed, accuracy=100*(probs.argmax(1)==targs).float().mean().item(), images=len(labels),

@@ -1,8 +1,9 @@
 """Majority and Dawid and Skene beside crowd-kit's, from the same table with a row for each vote, at four sizes: seconds of processor time and
-peak memory of a process. crowd-kit is no dependency: it is measured where it is installed, or by the Python that CROWDKIT_PYTHON names;
+peak memory of a process, medians of three processes each, in turns. crowd-kit is no dependency: it is measured where it is installed, or by the Python that CROWDKIT_PYTHON names;
 without it the rows have no reference. `growth` is the time for a size over that of the next smaller one, beside the ratio of their votes."""
 import os, sys
 from importlib.util import find_spec
+import numpy as np
 from common import child, main, row
 
 make = """
@@ -19,6 +20,7 @@ label = np.where(right, true[image], rng.integers(c, size=len(image)))
 names = [np.char.add(o, n.astype(str)) for o,n in (('img', image), ('who', who), ('class', label))]
 votes = pd.DataFrame(dict(zip({columns}, names))).drop_duplicates({columns}[:2]).reset_index(drop=True)
 true = pd.Series(np.char.add('class', true.astype(str)), np.char.add('img', np.arange(images).astype(str)))
+del names, image, who, right, label
 def measure(f):
     start = time.process_time()
     found = f()
@@ -45,13 +47,20 @@ def measured(size, crowdkit=None):
     begin = make.format(size=size, columns=columns)
     return child(begin + (theirs if crowdkit else ours) + peak, crowdkit or sys.executable)
 
+def in_turns(size, crowdkit, rounds):
+    "What `measured` says of ours and of crowd-kit's, medians; NaN where there is no crowd-kit"
+    mine,theirs = [],[]
+    for _ in range(rounds):
+        mine.append(measured(size))
+        theirs.append(measured(size, crowdkit) if crowdkit else [np.nan]*5)
+    return np.median(mine, 0),np.median(theirs, 0)
+
 def rows(quick):
     crowdkit = os.environ.get('CROWDKIT_PYTHON') or (sys.executable if find_spec('crowdkit') else None)
     before = None
     for size in sizes[:1] if quick else sizes:
         case = f'{size[0]*size[2]:,} votes, {size[0]:,} × {size[1]:,}'
-        mine = measured(size)
-        other = measured(size, crowdkit) if crowdkit else [float('nan')]*5
+        mine,other = in_turns(size, crowdkit, 1 if quick else 3)
         last = size == sizes[-1]
         yield row('majority, time', case, mine[0], other[0], 's')
         yield row('Dawid and Skene, time', case, mine[2], other[2], 's', limit=1 if last and crowdkit else None)

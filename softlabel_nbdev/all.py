@@ -14,10 +14,13 @@ from .pictures import *
 from .anatomy import *
 from .losses import *
 from .weights import *
+from .groups import *
 from .hierarchy import *
+from .mistakes import *
 from .crossfold import *
 from .issues import *
 from .review import *
+from .mining import *
 from .crl import *
 from .thresholds import *
 

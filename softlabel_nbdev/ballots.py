@@ -12,6 +12,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 import numpy as np, pandas as pd
+from fastcore.basics import patch
 from fastcore.foundation import L
 from .checks import some
 
@@ -34,55 +35,66 @@ class Votes:
         return (f"{len(self):,} votes of {len(self.annotators):,} annotators on {len(self.images):,} images: "
                 f"{len(self.vocab)} classes{', several for an image' if self.several else ''}")
 
-    def subset(self,
-        keep, # Which votes to keep: bool `[v]`
-    ) -> 'Votes':
-        "Those votes, without images and annotators of which none is left."
-        image,images = _used(self.image[keep], self.images)
-        annotator,annotators = _used(self.annotator[keep], self.annotators)
-        return Votes(image, annotator, self.label[keep], images, annotators, self.vocab)
-
-    def by(self,
-        annotator, # Name of an annotator
-    ) -> np.ndarray: # bool `[v]`
-        "Which votes are this annotator's."
-        i = self.annotators.get_indexer([annotator])[0]
-        if i < 0: raise KeyError(f"no annotator is called {annotator!r}; there are {some(self.annotators)}")
-        return self.annotator == i
-
-    def __getitem__(self, annotator):
-        "The labels that this annotator gave, a `Series` by image"
-        mine = self.by(annotator)
-        labels = self.names(self.label[mine])
-        return pd.Series(labels, self.images[self.image[mine]], dtype=object, name='label')
-
-    def drop(self,
-        annotator, # Name of who to leave out
-    ) -> 'Votes':
-        "The votes of all others; images that only this annotator saw aren't in it."
-        return self.subset(~self.by(annotator))
-
-    def names(self,
-        label, # Class numbers `[n]`, or rows of 0 and 1 `[n,c]`
-    ) -> list: # `[n]`; several labels: lists
-        "The class names behind numbers."
-        if label.ndim == 1: return [self.vocab[i] for i in label]
-        return [[self.vocab[i] for i in np.flatnonzero(row == 1)] for row in label]
-
-    def long(self) -> pd.DataFrame: # `image`, `annotator`, `label`
-        "A table with a row for each vote."
-        label = pd.Series(self.names(self.label), dtype=object)
-        return pd.DataFrame({'image': self.images[self.image], 'annotator': self.annotators[self.annotator], 'label': label})
-
-    def wide(self) -> pd.DataFrame: # Images × annotators, NaN where there is no vote
-        "A table for people to look at; thousands of annotators make it large."
-        table = self.long().pivot(index='image', columns='annotator', values='label')
-        return table.loc[self.images,self.annotators].rename_axis(columns=None)
-
+# %% ../nbs/03c_ballots.ipynb #ballot08b
 def _used(numbers, names):
     "The names that are used, and `numbers` that count only those"
     there = np.bincount(numbers, minlength=len(names)) > 0
+    if there.all(): return numbers, names
     return (there.cumsum()-1)[numbers], names[there]
+
+@patch
+def subset(self:Votes,
+    keep, # Which votes to keep: bool `[v]`
+) -> 'Votes':
+    "Those votes, without images and annotators of which none is left."
+    image,images = _used(self.image[keep], self.images)
+    annotator,annotators = _used(self.annotator[keep], self.annotators)
+    return Votes(image, annotator, self.label[keep], images, annotators, self.vocab)
+
+# %% ../nbs/03c_ballots.ipynb #ballot08c
+@patch
+def by(self:Votes,
+    annotator, # Name of an annotator
+) -> np.ndarray: # bool `[v]`
+    "Which votes are this annotator's."
+    i = self.annotators.get_indexer([annotator])[0]
+    if i < 0: raise KeyError(f"no annotator is called {annotator!r}; there are {some(self.annotators)}")
+    return self.annotator == i
+
+@patch
+def __getitem__(self:Votes, annotator):
+    "The labels that this annotator gave, a `Series` by image"
+    mine = self.by(annotator)
+    labels = self.names(self.label[mine])
+    return pd.Series(labels, self.images[self.image[mine]], dtype=object, name='label')
+
+@patch
+def drop(self:Votes,
+    annotator, # Name of who to leave out
+) -> 'Votes':
+    "The votes of all others; images that only this annotator saw aren't in it."
+    return self.subset(~self.by(annotator))
+
+# %% ../nbs/03c_ballots.ipynb #ballot08e
+@patch
+def names(self:Votes,
+    label, # Class numbers `[n]`, or rows of 0 and 1 `[n,c]`
+) -> list: # `[n]`; several labels: lists
+    "The class names behind numbers."
+    if label.ndim == 1: return [self.vocab[i] for i in label]
+    return [[self.vocab[i] for i in np.flatnonzero(row == 1)] for row in label]
+
+@patch
+def long(self:Votes) -> pd.DataFrame: # `image`, `annotator`, `label`
+    "A table with a row for each vote."
+    label = pd.Series(self.names(self.label), dtype=object)
+    return pd.DataFrame({'image': self.images[self.image], 'annotator': self.annotators[self.annotator], 'label': label})
+
+@patch
+def wide(self:Votes) -> pd.DataFrame: # Images × annotators, NaN where there is no vote
+    "A table for people to look at; thousands of annotators make it large."
+    table = self.long().pivot(index='image', columns='annotator', values='label')
+    return table.loc[self.images,self.annotators].rename_axis(columns=None)
 
 # %% ../nbs/03c_ballots.ipynb #ballot010
 _usual = dict(image=('image','task','item'), annotator=('annotator','worker'), label=('label',))

@@ -6,16 +6,14 @@ Docs: https://OWNER.github.io/softlabel_nbdev/crl.html.md"""
 
 # %% auto #0
 __all__ = ['crl_by_loops', 'imbalance', 'class_counts', 'ClassRectificationLoss', 'HookFeatures', 'plot_mining', 'class_weights',
-           'LogitAdjustedLoss', 'minority_classes', 'Probability', 'Features', 'ClassLevel', 'InstanceLevel',
-           'Relative', 'Absolute', 'Distribution']
+           'LogitAdjustedLoss']
 
 # %% ../nbs/06_crl.ipynb #crc004
 from fastai.vision.all import *
-from .targets import *
 from .losses import SoftBCE, SoftCrossEntropy
 from .mining import *
 from .pictures import show_pictures
-_all_ = ['minority_classes','Probability','Features','ClassLevel','InstanceLevel','Relative','Absolute','Distribution']
+from .targets import *
 
 # %% ../nbs/06_crl.ipynb #crc032
 def crl_by_loops(
@@ -61,21 +59,23 @@ def class_counts(
     ignore:float=None, # Value of a missing label; None: nan, or -100 for class indices
 ) -> Tensor: # Training images of each class `[c]`, probabilities added up; several labels: without and with each `[c,2]`
     "How many training images each class has, in the order of `dls.vocab`."
-    if getattr(dls, 'vocab', None) is None:
-        raise ValueError("these DataLoaders have no vocab; set dls.vocab to the names of the "
-                         "classes, in the order of the model's outputs")
-    targs,c = _train_targets(dls),len(dls.vocab)
+    targs,c = _train_targets(dls),len(_vocab(dls))
     kind,(y,known) = target_kind(targs, c, ignore),target_rows(targs, c, ignore)
     if kind != 'labels': return y.sum(0).long() if kind == 'index' else y.sum(0)
     present = (y >= .5).sum(0)
     return torch.stack([known.sum(0) - present, present], 1)
+
+def _vocab(dls):
+    if getattr(dls, 'vocab', None) is not None: return list(dls.vocab)
+    raise ValueError("these DataLoaders have no vocab; set dls.vocab to the names of the "
+                     "classes, in the order of the model's outputs")
 
 def _train_targets(dls):
     "The targets of all training images, stacked"
     ds = dls.train_ds
     if not hasattr(ds, '__len__'):
         raise ValueError(f"{type(ds).__name__} has no length; pass the loss counts [c] of your own")
-    several = (len(ds.tls) if hasattr(ds, 'tls') else len(ds[0])) - getattr(dls, 'n_inp', 1)
+    several = len(ds.tls if hasattr(ds, 'tls') else ds[0]) - getattr(dls, 'n_inp', 1)
     if several > 1:
         raise ValueError(f"these DataLoaders have {several} targets, and counts are of one; count "
             "each, for example with df.label.value_counts().reindex(vocab)")
@@ -84,19 +84,12 @@ def _train_targets(dls):
     return torch.stack(targs).as_subclass(type(targs[0]))
 
 # %% ../nbs/06_crl.ipynb #crc042
-def _questions(
-    probs:Tensor, # Probabilities `[n,c]`
-    y:Tensor, # Class indices `[n]`, or numbers `[n,c]`
-    known:Tensor=None, # bool, `[n]` or `[n,c]`; None: all are known
-    several:bool=False, # An image can have several labels
-) -> list: # For each question, the positions of images with an answer `[m]`, their probabilities `[m,q]` and answers `[m]`
-    "One question, 'which class?'; with several labels one for each, 'is it there?'"
-    if several:
-        there,p = (y >= .5).long(),torch.stack([1-probs, probs], -1)
-        known = torch.ones_like(there, dtype=torch.bool) if known is None else known
-        return [_questions(p[:,j], there[:,j], known[:,j])[0] for j in range(y.shape[1])]
-    at = torch.arange(len(y), device=y.device) if known is None else known.nonzero()[:,0]
-    return [(at, probs[at], (y if y.ndim == 1 else y.argmax(1))[at])]
+def _questions(probs, y, known=None, several=False):
+    "For each question its class probabilities `[n,q]` and the answers `[n]`, -1 for none"
+    if several: probs,y = torch.stack([1-probs, probs], -1),(y >= .5).long()
+    else: probs,y = probs[:,None],(y if y.ndim == 1 else y.argmax(1))[:,None]
+    if known is not None: y = y.masked_fill(~known.view_as(y), -1)
+    return zip(probs.unbind(1), y.unbind(1))
 
 # %% ../nbs/06_crl.ipynb #crc044
 class ClassRectificationLoss(LabelLoss):
@@ -108,22 +101,21 @@ class ClassRectificationLoss(LabelLoss):
         base:LabelLoss=None, # The loss it is added to; None: `SoftCrossEntropy()`, or `SoftBCE()` for counts `[c,2]`
         *,
         eta:float=.01, # η, the share of the rectification at Ω = 1, 0…1; the paper's 0.01
-        rho:float=.5, # Share of a batch that its minority classes may hold together; the paper's 50 %
-        compared=Probability, # What is compared: `Probability`, or `Features` with `HookFeatures`
         miner=ClassLevel(), # Which images are hard: `ClassLevel` or `InstanceLevel`
+        compared=Probability, # What is compared: `Probability`, or `Features` with `HookFeatures`
         comparison=Relative(), # How they are compared: `Relative`, `Absolute` or `Distribution`
         reduction:str='mean', # 'mean', 'sum', or 'none' for one number for each image `[n]`
     ):
         omega = imbalance(counts)
-        if base is None: base = SoftBCE() if omega.ndim else SoftCrossEntropy()
-        if not isinstance(base, LabelLoss) or base.several != bool(omega.ndim):
-            wanted = 'SoftBCE()' if omega.ndim else 'SoftCrossEntropy()'
+        plain_base = SoftBCE if omega.ndim else SoftCrossEntropy
+        if base is None: base = plain_base()
+        if not isinstance(base, LabelLoss) or base.several != plain_base.several:
             raise ValueError(f"base is a {type(base).__name__}; for counts {[*np.shape(counts)]} "
-                             f"pass a LabelLoss such as {wanted}")
+                             f"pass a LabelLoss such as {plain_base.__name__}()")
         if not 0 <= eta <= 1:
             raise ValueError(f"eta is {eta}; it is a share, so pass a number from 0 to 1")
         super().__init__(ignore=base.ignore, reduction=reduction)
-        store_attr('base,eta,rho,compared,miner,comparison')
+        store_attr('base,eta,miner,compared,comparison')
         self.register_buffer('omega', omega)
         self.c,self.several,self.features = len(counts),base.several,None
 
@@ -149,21 +141,21 @@ def rectification(self:ClassRectificationLoss,
 ) -> Tensor: # `[n]`, with several labels `[n,c]`; the sum over the images is L_crl
     "What each image pays as an anchor."
     columns = []
-    for at,probs,own in _questions(self.activation(preds), y, known, self.several):
-        columns.append(preds.new_zeros(len(preds)))
-        small = minority_classes(own, probs.shape[1], self.rho)
-        if not small.any(): continue
-        compared = self.compared(probs, self._features(at, len(preds)))
-        mined = mine(probs, own, small, compared, self.miner)
-        paid = self.comparison(*distances(mined, compared))
-        columns[-1].index_add_(0, at[mined.anchor[:,0]], paid)
+    for probs,own in _questions(self.activation(preds), y, known, self.several):
+        paid = preds.new_zeros(len(preds))
+        small = minority_classes(own, probs.shape[1])
+        if small.any():
+            features = self._hooked(len(preds))
+            anchors,*distances = mine(probs, own, small, self.miner, self.compared, features)
+            paid = paid.index_add(0, anchors, self.comparison(*distances))
+        columns.append(paid)
     return torch.stack(columns, 1) if self.several else columns[0]
 
 @patch
-def _features(self:ClassRectificationLoss, at, n):
-    "The features of the images `at`, of the `n` of this batch"
+def _hooked(self:ClassRectificationLoss, n):
+    "The features of this batch of `n`, where they are compared"
     if not self.compared.needs_features: return None
-    if self.features is not None and len(self.features) == n: return plain(self.features)[at]
+    if self.features is not None and len(self.features) == n: return plain(self.features)
     have = 'none' if self.features is None else len(self.features)
     raise ValueError(f"the loss compares features, and has {have} for a batch of {n}: "
         "train with cbs=HookFeatures(layer before the last); for explain and loss_table "
@@ -176,9 +168,9 @@ class HookFeatures(Callback):
         layer:nn.Module, # The layer before the last, for `vision_learner` `learn.model[1][-2]`; its output is flattened
     ): self.layer = layer
     def before_fit(self):
-        loss = self.learn.loss_func
+        loss = self.learn.loss_func # here, since MixUp puts a method in its place
         parts = loss.modules() if isinstance(loss, nn.Module) else []
-        self.mining_loss = first(o for o in parts if isinstance(o, ClassRectificationLoss))
+        self.mining_loss = first(parts, risinstance(ClassRectificationLoss))
         if self.mining_loss is None:
             raise ValueError(f"HookFeatures found no ClassRectificationLoss in {type(loss).__name__}; "
                              "set learn.loss_func to one with compared=Features")
@@ -191,45 +183,37 @@ class HookFeatures(Callback):
     def after_cancel_batch(self): self.after_batch()
 
 # %% ../nbs/06_crl.ipynb #crc053
-def _minorities(preds, y, vocab):
-    "Of each minority class of a batch: its name, its images (least probable first), the others (most probable first), their probabilities"
-    several = target_kind(y, len(vocab)) == 'labels'
-    lost = plain(is_missing(y))
-    y,known = plain(y).masked_fill(lost, 0),~lost
-    if y.ndim == 2 and not several: known = known.all(1)
+def _minorities(preds, targs, vocab):
+    "Of each minority class of a batch: its name, its probabilities, its images (least probable first), the others"
+    several = target_kind(targs, len(vocab)) == 'labels'
+    y,known = target_rows(targs, len(vocab))
+    if not several: known = known.all(1)
+    names = [[f'no {o}', f'{o}'] for o in vocab] if several else [vocab]
     probs = preds.sigmoid() if several else preds.softmax(1)
-    names = [[f'no {o}', str(o)] for o in vocab] if several else [vocab]
-    for (at,p,own),called in zip(_questions(probs, y, known, several), names):
+    for (p,own),called in zip(_questions(probs, y, known, several), names):
         for cls in minority_classes(own, p.shape[1]).nonzero()[:,0].tolist():
-            prob = p[:,cls]
-            order = prob.argsort()
-            inside,outside = order[own[order]==cls],order[own[order]!=cls].flip(0)
-            yield called[cls],at[inside],at[outside],prob.new_zeros(len(y)).index_copy(0, at, prob)
+            order = p[:,cls].argsort()
+            own_order = own[order]
+            yield called[cls],p[:,cls],order[own_order==cls],order[(own_order!=cls) & (own_order>=0)]
 
-# %% ../nbs/06_crl.ipynb #crc054
 def plot_mining(
     learn:Learner, # Any Learner for classes or labels, trained or not
-    n:int=2, # Pictures of each kind
+    n:int=3, # Minority classes to show, smallest first
     *,
-    rows:int=3, # Minority classes to show, smallest first
     seed:int=0, # Seed of the training batch
 ) -> list: # Axes
-    "Anchors, hard positives and hard negatives of a training batch, with the probability of the minority class."
-    dls,vocab = learn.dls,getattr(learn.dls, 'vocab', None)
-    if vocab is None: raise ValueError("these DataLoaders have no vocab; set dls.vocab to the names of the classes")
+    "An anchor, the hardest positive and the hardest negative of a training batch, with their probabilities of the minority class."
+    dls = learn.dls
     with no_random(seed): b = dls.train.new().one_batch()
     with torch.no_grad(): preds = plain(learn.model.eval()(*b[:dls.n_inp]))
-    found = sorted(_minorities(preds, b[-1], list(vocab)), key=lambda o: len(o[1]))[:rows]
+    found = sorted(_minorities(preds, b[-1], _vocab(dls)), key=lambda o: len(o[2]))[:n]
     if not found: raise ValueError(f"no minority class has two of the {len(preds)} images of this batch; try another seed")
     pictures,images,titles,heads = dls.train.decode(b)[0],[],[],[]
-    for name,inside,outside,prob in found:
-        positives = inside[:-1][:n]
-        anchors = inside[len(positives):].flip(0)[:n]
-        heads += [f'{name}: {len(inside)} of {len(preds)} images'] + [''] * (n-1)
-        for row,kind in itertools.product(range(n), ('anchor','positive','negative')):
-            at = {'anchor': anchors, 'positive': positives, 'negative': outside}[kind][row:row+1].tolist()
-            images += [pictures[i] for i in at] or [None]
-            titles += [f'{kind} {prob[i]:.2f}' for i in at] or ['']
+    for name,prob,inside,outside in found:
+        heads.append(f'{name}: {len(inside)} of {len(preds)} images')
+        for kind,i in ('anchor',inside[-1]),('positive',inside[0]),('negative',outside[-1]):
+            images.append(pictures[i])
+            titles.append(f'{kind} {prob[i]:.2f}')
     return show_pictures(images, titles, ncols=3, row_heads=heads)
 
 # %% ../nbs/06_crl.ipynb #crc057

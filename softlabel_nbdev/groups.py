@@ -13,73 +13,73 @@ import re
 from collections import defaultdict
 from fastai.vision.all import *
 from itertools import groupby
-from .checks import check_names, positions, some
+from .checks import check_names, some
 from .pictures import text_width, wrap_text
 
 # %% ../nbs/00_groups.ipynb #ed3bd816
+def _is_class(o): return isinstance(o, str) or not hasattr(o, '__iter__')
+
 def _walk(tree, above=()):
     "Yield class and path for every class in nested dictionaries or lists."
-    named = isinstance(tree, dict)
-    for name,inside in (tree.items() if named else enumerate(tree, 1)):
-        if not isinstance(inside, str) and hasattr(inside, '__iter__'):
-            group = name if named else f'group {name}'
-            yield from _walk(inside, (*above, group))
-        elif named: yield inside, (*above, name, inside)
-        else: yield inside, (*above, inside)
+    if _is_class(tree): yield tree,(*above, tree)
+    elif isinstance(tree, dict):
+        for name,inside in tree.items(): yield from _walk(inside, (*above, name))
+    else:
+        for i,inside in enumerate(tree, 1):
+            group = () if _is_class(inside) else (f'group {i}',)
+            yield from _walk(inside, above + group)
 
 def _climb(parent):
     "Yield class and path for every leaf of `{child: parent}`."
     groups = set(parent.values())
     for c in parent:
         path = [c]
-        while parent.get(path[0]) is not None:
-            if parent[path[0]] in path:
-                circle = ' → '.join(map(str, [*path[::-1], parent[path[0]]]))
+        while (up := parent.get(path[0])) is not None:
+            if up in path:
+                circle = ' → '.join(map(str, [*path[::-1], up]))
                 raise ValueError(f"the tree goes round in a circle: {circle}; cut it")
-            path.insert(0, parent[path[0]])
-        if c not in groups: yield c, tuple(path)
+            path.insert(0, up)
+        if c not in groups: yield c,tuple(path)
 
 def _levels(table):
     "Yield class and path for every row of a table with a column per level."
     for broad,narrow in zip(table.columns, table.columns[1:]):
         n = table.groupby(narrow)[broad].nunique()
-        if (n > 1).any():
+        if n.max() > 1:
             raise ValueError(f"{n.idxmax()!r} of column {narrow!r} lies in {n.max()} groups "
                 f"of column {broad!r}: order the columns from broad to narrow, and give "
                 "different groups different names")
-    for c,row in table.iterrows(): yield c, (*row.dropna(), c)
+    for c,row in table.iterrows(): yield c,(*row.dropna(), c)
 
-def _search(vocab, tree):
-    "Yield class and path where a function or a regular expression finds a group."
+def _search(vocab, find):
+    "Yield class and path where a function finds a group, or a tuple of them."
     for c in vocab:
-        group = tree(c) if callable(tree) else re.search(tree, str(c))
-        if isinstance(group, re.Match): group = group[1] if group.re.groups else group[0]
-        if group is None: continue
-        yield c, (*(group if isinstance(group, tuple) else (group,)), c)
+        group = find(c)
+        if group is not None: yield c,(*(group if isinstance(group, tuple) else (group,)), c)
+
+def _matcher(pattern):
+    "A function from class to the first group of a regular expression, or to the match"
+    def find(c):
+        found = re.search(pattern, str(c))
+        return found and found[min(found.re.groups, 1)]
+    return find
 
 # %% ../nbs/00_groups.ipynb #tree0001
 def _is_cost(tree, vocab):
     "Is `tree` a matrix of costs?"
     if isinstance(tree, pd.DataFrame): return bool(set(tree.columns) & set(tree.index))
-    if isinstance(tree, (list,tuple)):
-        rows = [o for o in tree if isinstance(o, (list,tuple,np.ndarray,Tensor))]
-        return len(rows) == len(vocab) and sum(map(len, rows)) == len(vocab)**2 > 1
-    return isinstance(tree, (np.ndarray,Tensor))
+    if not isinstance(tree, (list,tuple)): return isinstance(tree, (np.ndarray,Tensor))
+    return [len(o) for o in tree if not _is_class(o)] == [len(vocab)]*len(vocab)
 
 def _read(tree, vocab):
     "Pairs of class and path, in the order in which `tree` names the classes."
     if _is_cost(tree, vocab): return _read_cost(cost_matrix(vocab, tree))
     if isinstance(tree, pd.Series): tree = tree.to_frame()
     if isinstance(tree, pd.DataFrame): return list(_levels(tree))
-    if isinstance(tree, (list,tuple)): return list(_walk(tree))
-    if not isinstance(tree, dict): return list(_search(vocab, tree))
-    if any(not isinstance(o, (str,int,type(None))) for o in tree.values()):
-        return list(_walk(tree))
-    both = [c for c in vocab if c in tree.values()]
-    if both:
-        raise ValueError(f"{len(both)} names are both a class and a group: {some(both)}; "
-                         "rename the group")
-    return list(_climb(tree))
+    if callable(tree): return list(_search(vocab, tree))
+    if isinstance(tree, (str,re.Pattern)): return list(_search(vocab, _matcher(tree)))
+    child_to_parent = isinstance(tree, dict) and all(map(_is_class, tree.values()))
+    return list(_climb(tree) if child_to_parent else _walk(tree))
 
 def _read_cost(cost):
     "Pairs of class and path of a tree's costs; a group is called by its classes."
@@ -112,11 +112,11 @@ def in_tree_order(
     tree, # Groups in any form that `class_paths` reads, or the costs of a tree
 ) -> list: # The names in `vocab`
     "The classes, group by group, in the order in which the tree names the groups."
-    paths = class_paths(vocab, tree)
-    first = {}
+    def nodes(path): return [path[:d+1] for d in range(len(path))]
+    paths,first = class_paths(vocab, tree),{}
     for c,_ in _read(tree, list(vocab)):
-        for d in range(len(paths[c])): first.setdefault(paths[c][:d+1], len(first))
-    return sorted(vocab, key=lambda c: [first[paths[c][:d+1]] for d in range(len(paths[c]))])
+        for node in nodes(paths[c]): first.setdefault(node, len(first))
+    return sorted(vocab, key=lambda c: [first[node] for node in nodes(paths[c])])
 
 # %% ../nbs/00_groups.ipynb #bcb28e2b
 def cost_matrix(
@@ -132,6 +132,7 @@ def cost_matrix(
 
 # %% ../nbs/00_groups.ipynb #cost0001
 def _tree_costs(paths):
+    "Heights of the lowest common ancestors `[c,c]`, over that of the tree."
     under, height = defaultdict(list), defaultdict(int)
     for i,path in enumerate(paths):
         for d in range(len(path)):
@@ -155,9 +156,7 @@ def cost_tensor(
 # %% ../nbs/00_groups.ipynb #cost0003
 def _own_order(cost):
     "The classes in the order of a cost matrix"
-    if isinstance(cost, pd.DataFrame) and _is_cost(cost, ()): return cost.index
-    if isinstance(cost, (np.ndarray,Tensor)): return range(len(cost))
-    if isinstance(cost, (list,tuple)) and _is_cost(cost, cost): return range(len(cost))
+    if _is_cost(cost, cost): return cost.index if isinstance(cost, pd.DataFrame) else range(len(cost))
     raise ValueError("a tree doesn't say in which order the network puts out the classes: "
                      "pass vocab=dls.vocab")
 
@@ -165,19 +164,17 @@ def _own_costs(cost, vocab):
     "`cost` as numbers `[c,c]` in the order of `vocab`, after checks."
     if isinstance(cost, pd.DataFrame):
         for names,what in ((cost.index,'rows'), (cost.columns,'columns')):
-            check_names(names, vocab, f"the {what} of a cost matrix {cost.shape[0]}×{cost.shape[1]}")
-        rows,columns = (positions(o, vocab, 'the costs') for o in (cost.index, cost.columns))
-        cost = cost.to_numpy()[np.ix_(rows, columns)]
+            check_names(names, vocab, f'the {what} of the costs')
+        cost = cost.reindex(index=vocab, columns=vocab)
     cost = np.array(to_np(cost) if isinstance(cost, Tensor) else cost, dtype=float)
     if cost.shape != (len(vocab),)*2:
         raise ValueError(f"a cost matrix {'×'.join(map(str, cost.shape))} for {len(vocab)} classes "
                          f"({some(vocab)}); it has a row and a column for each")
-    for bad,why in ((~(cost >= 0), 'a cost is a number ≥ 0'),
-                    (np.eye(len(cost))*cost > 0, 'a right answer costs 0')):
-        if not bad.any(): continue
+    bad = ~(cost >= 0) | (cost != 0) & np.eye(len(cost), dtype=bool)
+    if bad.any():
         i,j = np.argwhere(bad)[0]
-        raise ValueError(f"taking {vocab[i]!r} for {vocab[j]!r} costs {cost[i,j]:g} "
-                         f"({bad.sum()} such entries): {why}")
+        raise ValueError(f"taking {vocab[i]!r} for {vocab[j]!r} costs {cost[i,j]:g} ({bad.sum()} "
+            "such entries): a cost is a number ≥ 0, and 0 for a right answer")
     return cost
 
 # %% ../nbs/00_groups.ipynb #a5c0aac3
@@ -190,23 +187,21 @@ def soft_targets(
 ) -> pd.DataFrame: # Probabilities `[c,c]`, each row sums to 1, with class names on both sides
     "Soft labels, a row for each class: softmax of `-beta*cost` (Bertinetto et al. 2020, section 3.2), or `keep` on the truth."
     cost = cost_matrix(vocab, cost)
-    if keep is not None: return _keep(cost, keep)
     if not 0 <= beta < np.inf:
         raise ValueError(f"beta is {beta}; pass a number ≥ 0, larger for harder labels")
-    rows = np.exp(-beta*cost.to_numpy())
-    return pd.DataFrame(rows/rows.sum(1, keepdims=True), cost.index, cost.columns)
+    if keep is not None and not 0 <= keep <= 1:
+        raise ValueError(f"keep is {keep}; it is a share, so pass a number from 0 to 1")
+    rows = np.exp(-beta*cost) if keep is None else _keep(cost.to_numpy(), keep)
+    return pd.DataFrame(rows, cost.index, cost.columns).pipe(lambda o: o.div(o.sum(axis=1), axis=0))
 
 # %% ../nbs/00_groups.ipynb #cost0005
 def _keep(cost, keep):
     "`keep` for the truth, the rest for its own group"
-    if not 0 <= keep <= 1:
-        raise ValueError(f"keep is {keep}; it is a share, so pass a number from 0 to 1")
-    others = cost.to_numpy() + np.diag(np.full(len(cost), np.inf))
+    others = cost + np.diag(np.full(len(cost), np.inf))
     nearest = others.min(1, keepdims=True)
-    group = (others == nearest) & (nearest < cost.to_numpy().max())
+    group = (others == nearest) & (nearest < cost.max())
     n = group.sum(1, keepdims=True)
-    rows = group*(1-keep)/n.clip(1) + np.eye(len(cost))*np.where(n > 0, keep, 1)
-    return pd.DataFrame(rows, cost.index, cost.columns)
+    return group*(1-keep)/n.clip(1) + np.eye(len(cost))*np.where(n > 0, keep, 1)
 
 # %% ../nbs/00_groups.ipynb #35394e37
 def tree_levels(
@@ -286,10 +281,6 @@ def _write_numbers(ax, values):
             ax.text(j, i, text, ha='center', va='center', fontsize=_small, color='white' if v > top/2 else 'black')
 
 # %% ../nbs/00_groups.ipynb #gmat5a
-def _in_order(matrix, vocab):
-    rows,columns = (positions(o, vocab, 'the matrix') for o in (matrix.index, matrix.columns))
-    return matrix.iloc[rows,columns]
-
 def _mark_groups(ax, classes, tree):
     "Lines between groups, thick for broad ones, whose names stand on the right"
     for width,ids in zip((2, 1, .5, .5, .5), tree_levels(tree, classes)):
@@ -314,13 +305,11 @@ def largest_entries(
     diagonal:bool=False, # Also those of a class with itself
 ) -> pd.DataFrame: # Row per entry, largest first: class of the row, class of the column, value
     "The largest entries of a matrix, by name."
-    values = matrix.to_numpy()
-    same = np.equal.outer(matrix.index.to_numpy(object), matrix.columns.to_numpy(object))
-    rows,columns = np.nonzero((values > 0) & (diagonal | ~same))
-    order = np.argsort(-values[rows,columns], kind='stable')[:n]
-    i,j = rows[order],columns[order]
-    names = matrix.index.name or 'truth', matrix.columns.name or 'prediction', 'value'
-    return pd.DataFrame(dict(zip(names, (matrix.index[i], matrix.columns[j], values[i,j]))))
+    names = matrix.index.name or 'truth',matrix.columns.name or 'prediction'
+    entries = matrix.rename_axis(index=names[0], columns=names[1]).stack()
+    row,column = (entries.index.get_level_values(o) for o in names)
+    wanted = (entries > 0) & (diagonal | (row != column))
+    return entries[wanted].sort_values(ascending=False, kind='stable')[:n].reset_index(name='value')
 
 # %% ../nbs/00_groups.ipynb #gmat8a
 def _listed(matrix, n=5):
@@ -342,7 +331,9 @@ def plot_matrix(
     tree=None, # Groups in any form that `class_paths` reads, or their costs: orders the classes by group, with lines between groups
 ) -> plt.Axes:
     "The axes, with `matrix` as coloured cells, class names and, where they fit, numbers."
-    if tree is not None: matrix = _in_order(matrix, in_tree_order(matrix.index, tree))
+    if tree is not None:
+        names = in_tree_order(matrix.index, tree)
+        matrix = matrix.reindex(index=names, columns=names)
     values, (rows,columns) = matrix.to_numpy(), _labels(matrix)
     if ax is None:
         ax = _matrix_axes(rows, columns, _listed(matrix), .1 if tree is None else .3)

@@ -213,9 +213,13 @@ def _why_none(sure, unproven, ways, names, table, what):
     "The message of `find_rows` if no reading will do"
     mend = _mend(table, ways)
     if _only_count(names):
+        own = ''
+        if unproven:
+            column = repr(unproven[0].column)
+            own = (f". If it goes with {column} of your images, "
+                f"say so by .rename_axis({column})")
         return (f"the table of {what}s is indexed 0…{len(names)-1}, which counts "
-            f"rows and names no image; {mend}. If its rows go with the index of "
-            "the DataFrame that you train on, say so by .rename_axis('index')")
+            f"rows and names no image; {mend}{own}")
     if unproven and all(map(_is_number, names)):
         columns = dict.fromkeys(o.column for o in unproven)
         call = ' or '.join(f'.rename_axis({o!r})' for o in columns)

@@ -44,8 +44,10 @@ def _shares(
     counts, # Votes by image and class `[n,c]`
 ) -> np.ndarray: # `[n,c]`, rows sum to 1
     "The share of votes that each class has; where nobody voted, its share of all votes."
-    counts = np.where(counts.any(1, keepdims=True), counts, counts.sum(0))
-    return counts/counts.sum(1, keepdims=True)
+    shares = counts.astype(float)
+    shares[~counts.any(1)] = counts.sum(0)
+    shares /= shares.sum(1, keepdims=True)
+    return shares
 
 def _majority(votes:Votes):
     "Shares of votes `[n,c]`, the class with most votes `[n]`, how often annotators agree with it."
@@ -59,12 +61,13 @@ def _majority(votes:Votes):
 # %% ../nbs/03b_votes.ipynb #votes027
 class _DawidSkene:
     "Turns votes into confusion matrices and back into probabilities, until they agree."
-    def __init__(self, votes:Votes, pool:float=5.):
+    def __init__(self, votes:Votes, pool:float=10.):
         self.pool,self.c = pool,len(votes.vocab)
         answer = votes.annotator*self.c + votes.label
-        answer,column = np.unique(answer, return_inverse=True)
+        column,answer = pd.factorize(answer)
         self.who,self.said = np.divmod(answer, self.c)
-        ones = np.ones(len(votes))
+        self.right = self.said[:,None] == np.arange(self.c)
+        ones = np.ones(len(votes), np.float32)
         shape = len(votes.images),len(answer)
         self.given = csr_array((ones, (votes.image, column)), shape=shape)
         self.taken = self.given.T.tocsr()
@@ -72,32 +75,52 @@ class _DawidSkene:
     def confusions(self, probs):
         "P(annotator says it | true class), for each answer that somebody gave `[answers,c]`"
         count = self.taken @ probs
+        total = _sum_by(self.who, count, self.who.max()+1)
+        prior = self.expected(count, total)
+        return (count + self.pool*prior)/(total[self.who] + self.pool)
+
+    def expected(self, count, total):
+        "The same, of someone with everyone's mistakes, but as many as their own"
         everyone = _sum_by(self.said, count, self.c) + 1/self.c
         everyone /= everyone.sum(0)
-        total = _sum_by(self.who, count, self.who.max()+1)
-        return (count + self.pool*everyone[self.said])/(total[self.who] + self.pool)
+        right = np.diag(everyone)
+        own = np.bincount(self.who, (count*self.right).sum(1))
+        odds = _odds(own, total.sum(1), self.pool)/_odds(total@right, total.sum(1), self.pool)
+        odds = odds[self.who,None].astype(count.dtype)
+        prior = np.where(self.right, odds, 1)*everyone[self.said]
+        return prior/(odds*right + 1-right)
 
     def truth(self, confusions, freq):
         "P(class | all votes on an image) `[n,c]`, where class `j` has frequency `freq[j]`"
-        log = self.given @ np.log(confusions) + np.log(freq + 1e-12)
-        probs = np.exp(log - log.max(1, keepdims=True))
-        return probs/probs.sum(1, keepdims=True)
+        probs = self.given @ np.log(confusions)
+        probs += np.log(freq + 1e-12)
+        probs -= probs.max(1, keepdims=True)
+        np.exp(probs, out=probs)
+        probs /= probs.sum(1, keepdims=True)
+        return probs
 
     def fit(self, probs, steps=100, tol=1e-4):
         "Take turns, from `probs` on, until an image moves by less than `tol` on average"
+        probs = probs.astype(np.float32)
         for _ in waiting(range(steps)):
-            old,probs = probs,self.truth(self.confusions(probs), probs.mean(0))
+            freq = probs.mean(0, dtype=float)
+            old,probs = probs,self.truth(self.confusions(probs), freq)
             if abs(probs-old).sum(1).mean() < tol: break
         return probs
+
+def _odds(right, n, pool):
+    "Right votes to wrong ones, where `pool` of each are added"
+    return (right + pool)/((n-right).clip(0) + pool)
 
 def _sum_by(group, rows, n):
     "The sum of the rows of each of `n` groups"
     where = group, np.arange(len(group))
-    return csr_array((np.ones(len(group)), where), shape=(n,len(group))) @ rows
+    return csr_array((np.ones(len(group), rows.dtype), where), shape=(n,len(group))) @ rows
 
 def _dawid_skene(votes:Votes):
     "Probabilities `[n,c]`, the likeliest class `[n]`, the expected share of right votes of each annotator."
-    probs = _DawidSkene(votes).fit(_shares(_counts(votes)))
+    probs = _DawidSkene(votes).fit(_shares(_counts(votes))).astype(float)
+    probs /= probs.sum(1, keepdims=True)     # which single precision leaves to be done
     return probs, probs.argmax(1), _skills(votes, probs[votes.image,votes.label])
 
 # %% ../nbs/03b_votes.ipynb #votes035
@@ -244,10 +267,10 @@ def _check(votes):
         raise ValueError("no image has two votes, so nobody can agree with anyone; have some images labelled twice")
 
 # %% ../nbs/03b_votes.ipynb #votes043
-def _rows_of(probs, images, what='row of pred_probs'):
+def _rows_of(probs, images):
     "Where each of `images` stands among the rows of the table `probs`"
-    rows = probs.index.get_indexer(images) if probs.index.is_unique else np.array([-1])
-    return rows if (rows >= 0).all() else find_rows(probs, images, what=what)
+    if probs.index.is_(images): return np.arange(len(images))
+    return find_rows(probs, images, what='prediction')
 
 def _in_order(probs, votes):
     "Probabilities as an array in the order of the images and classes of `votes`"
@@ -309,7 +332,7 @@ def ask_next(
     votes = consensus.votes
     if votes is None: raise ValueError("a consensus from a CSV file has no votes: pass from_csv(…, votes=read_votes(…))")
     if votes.several: raise ValueError("cleanlab scores one label for each image, and these have several; ask about one label at a time")
-    rows = _rows_of(probs, votes.images, 'row of probs')
+    rows = _rows_of(probs, votes.images)
     probs = probs.iloc[:,positions(probs.columns, votes.vocab, 'the columns of probs')]
     check_probs(np.array(probs), 'probs')
     rest = np.setdiff1d(np.arange(len(probs)), rows)

@@ -5,22 +5,22 @@ import matplotlib.pyplot as plt, numpy as np, pandas as pd, pytest, torch, torch
 from fastai.vision.all import (Callback, CategoryBlock, ColReader, ColSplitter, CrossEntropyLossFlat, CutMix, DataBlock,
     DataLoader, DataLoaders, Image, ImageDataLoaders, Learner, MixUp, TransformBlock, load_learner, nn, tensor)
 from softlabel_nbdev.all import ImageWeights, LeastCost, SoftBCE, SoftCrossEntropy, SoftLabels, explain
-from softlabel_nbdev.crl import (Absolute, ClassLevel, ClassRectificationLoss, Distribution, Features, HookFeatures,
-    InstanceLevel, Relative, class_counts, crl_by_loops, plot_mining)
+from softlabel_nbdev.crl import ClassRectificationLoss, HookFeatures, class_counts, crl_by_loops, plot_mining
+from softlabel_nbdev.mining import Absolute, ClassLevel, Distribution, Features, InstanceLevel, Relative
 from softlabel_nbdev.data import digit_cnn, digit_image, digits, digits_dls, scenes
 
-def minority_by_loop(y, c, rho):
+def minority_by_loop(y, c):
     "The minority classes that have two images and others to compare them with"
     held,small = 0,[]
     for size,j in sorted((int((y==j).sum()), j) for j in range(c)):
         held += size
-        if held <= rho*len(y) and 1 < size < len(y): small.append(j)
+        if held <= len(y)/2 and 1 < size < len(y): small.append(j)
     return small
 
 def pairs_by_loop(loss, prob, y, f):
     "For each anchor, its distances to hard positives and to hard negatives"
     images,k = range(len(y)),loss.miner.k
-    for j in minority_by_loop(y, prob.shape[1], loss.rho):
+    for j in minority_by_loop(y, prob.shape[1]):
         inside,outside = [[i for i in images if (y[i]==j)==same] for same in (True,False)]
         for a in inside:
             if isinstance(loss.miner, InstanceLevel):
@@ -64,7 +64,7 @@ def random_case(seed, several):
     features = torch.tensor(rng.normal(size=(n,6)), requires_grad=True)
     if several: y = torch.tensor((rng.random((n,c)) < rng.choice([.2,.5])).astype(float))
     else: y = torch.tensor(rng.choice(c, n, p=rng.dirichlet(np.ones(c))))
-    return preds,y,features,int(rng.choice([1,2,3,25])),float(rng.choice([.3,.5,.9])),float(rng.choice([.1,.5,1.]))
+    return preds,y,features,int(rng.choice([1,2,3,25])),float(rng.choice([.1,.5,1.]))
 
 def whole(several, c, **kwargs):
     "A loss that is the rectification alone"
@@ -77,11 +77,11 @@ def whole(several, c, **kwargs):
 @pytest.mark.parametrize('level', ('class','instance'))
 def test_loops(level, kind, several):
     for seed in range(25):
-        preds,y,features,k,rho,margin = random_case(seed, several)
+        preds,y,features,k,margin = random_case(seed, several)
         comparison = {'relative': Relative(margin), 'active': Relative(margin, active=True),
                       'absolute': Absolute(margin), 'distribution': Distribution()}[kind]
         parts = dict(miner=ClassLevel(k)) if level == 'class' else dict(miner=InstanceLevel(k), compared=Features)
-        loss = whole(several, preds.shape[1], rho=rho, comparison=comparison, **parts)
+        loss = whole(several, preds.shape[1], comparison=comparison, **parts)
         loss.features = features
         fast,slow = loss(preds, y),crl_by_loop(loss, preds, y, features)
         torch.testing.assert_close(fast, slow, atol=1e-8, rtol=0)
@@ -93,7 +93,7 @@ def test_loops(level, kind, several):
 
 def test_definition():
     for seed in range(40):
-        preds,y,_,k,_,margin = random_case(seed, False)
+        preds,y,_,k,margin = random_case(seed, False)
         loss = whole(False, preds.shape[1], miner=ClassLevel(k), comparison=Relative(margin))
         torch.testing.assert_close(loss(preds, y), crl_by_loops(preds.softmax(1), y, k, margin))
 
@@ -248,9 +248,9 @@ def test_class_counts_refuses():
 
 def test_plot_mining(dls):
     learn = Learner(dls, digit_cnn(10), loss_func=CrossEntropyLossFlat())
-    assert len(plot_mining(learn, 2)) == 18
+    assert len(plot_mining(learn, 2)) == 6
     scene = digits_dls(scenes(60, seed=0), y='labels', bs=32)
-    assert len(plot_mining(Learner(scene, digit_cnn(10), loss_func=SoftBCE()), 1, rows=2)) == 6
+    assert len(plot_mining(Learner(scene, digit_cnn(10), loss_func=SoftBCE()), 2)) == 6
     plt.close('all')
 
 two_processes = '''

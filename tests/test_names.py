@@ -13,14 +13,15 @@ from fastai.vision.core import PILImageBW
 from fastai.vision.data import ImageBlock, ImageDataLoaders
 from PIL import Image
 from torch import nn
-from softlabel_nbdev.crossfold import SoftLabels, crossfold
-from softlabel_nbdev.data import annotate, digit_cnn, digit_image, digits, digits_dls
-from softlabel_nbdev.issues import correct
+from softlabel_nbdev.crossfold import OutOfFold, SoftLabels, blend, crossfold
+from softlabel_nbdev.data import annotate, digit_cnn, digit_image, digits, digits_dls, scenes
+from softlabel_nbdev.issues import correct, label_issues
 from softlabel_nbdev.losses import SoftCrossEntropy
+from softlabel_nbdev.mistakes import least_cost
 from softlabel_nbdev.names import align, find_rows, relabel
 from softlabel_nbdev.decisions import Thresholds
 from softlabel_nbdev.thresholds import tune_thresholds
-from softlabel_nbdev.votes import consensus
+from softlabel_nbdev.votes import ask_next, consensus
 from softlabel_nbdev.weights import Curriculum, ImageWeights
 
 N = 8
@@ -416,3 +417,165 @@ def test_from_votes_to_weights(capsys):
         consensus(named.rename_axis('picture').reset_index())
     with pytest.raises(ValueError, match='counts rows'):
         align(consensus(named.reset_index(drop=True)).quality, learn.dls)
+
+# Any order, any part, again and again, numbered anew: the same for the same image, class or annotator, or an error
+
+some_order = settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+breeds = list('abc')
+
+@some_order
+@given(of_df=rows, of_labels=order, keep=st.sets(st.integers(0, N-1), min_size=1), kind=st.sampled_from(text), renumber=st.booleans())
+def test_any_order_relabel(of_df, of_labels, keep, kind, renumber):
+    df = images.assign(label='old').iloc[of_df]
+    new = pd.Series(images.fname.to_list(), pd.Index(names_of[kind](images))).iloc[list(of_labels)]    # its own name as label
+    new = new[[o in {images.fname[i] for i in keep} for o in new]]
+    if renumber: df = df.reset_index(drop=True)
+    try: out = relabel(df, new, path=folder)
+    except ValueError: assert not set(df.fname) & set(new)      # none of the images is named
+    else: assert all(o == (f if f in set(new) else 'old') for o,f in zip(out.label, df.fname))
+
+@some_order
+@given(of_labels=order, fix=st.dictionaries(st.integers(0, N-1), st.sampled_from(breeds), min_size=1), kind=st.sampled_from(text))
+def test_any_order_correct(of_labels, fix, kind):
+    given = pd.Series(['old']*N, images.fname).iloc[list(of_labels)]
+    names = list(names_of[kind](images))
+    out = correct(given, {names[i]: o for i,o in fix.items()}) if kind != 'absolute' else correct(given, {images.fname[i]: o for i,o in fix.items()})
+    assert out.to_dict() == {f: fix.get(i, 'old') for i,f in enumerate(images.fname)}
+
+def made_up(index, seed=0):
+    probs = np.random.default_rng(seed).dirichlet(np.ones(3), len(index))
+    return pd.DataFrame(probs, index, breeds)
+
+@some_order
+@given(of_probs=order, of_labels=order, columns=st.permutations(range(3)))
+def test_any_order_out_of_fold(of_probs, of_labels, columns):
+    label = pd.Series(list('abcabcab'), images.fname)
+    probs = made_up(images.fname)
+    want = OutOfFold(probs, label)
+    got = OutOfFold(probs.iloc[list(of_probs),list(columns)], label.iloc[list(of_labels)])
+    assert (got.confidence[want.index] == want.confidence).all()
+    soft = blend(got, labels=label.iloc[list(of_labels)])
+    assert np.allclose(soft.loc[want.index,breeds], blend(want))
+    a,b = label_issues(got),label_issues(want)
+    assert np.allclose(a.quality[want.index], b.quality[want.index], atol=1e-3)
+
+crowd = annotate(pd.Series(list('abcabcab')*4, [f'{o}{i}.png' for i in range(4) for o in images.fname.str[:-4]]), [.9,.8,.7,.6], seed=0)
+
+@some_order
+@given(order=st.permutations(range(32)), people=st.permutations(range(4)), form=st.sampled_from(['wide','long','crowd-kit','column']), method=st.sampled_from(['majority','dawid_skene']))
+def test_any_order_votes(order, people, form, method):
+    want = consensus(crowd, method=method)
+    table = crowd.iloc[order,people]
+    if form == 'column': table = table.rename_axis('image').reset_index()
+    if form in ('long','crowd-kit'):
+        names = ['image','annotator','label'] if form == 'long' else ['task','worker','label']
+        table = table.stack().rename_axis(names[:2]).rename('label').reset_index()
+    got = consensus(table, method=method)
+    assert got.label.to_dict() == want.label.to_dict()
+    assert np.allclose(got.quality[want.label.index], want.quality, atol=1e-4)
+    assert np.allclose(got.annotators.skill[want.annotators.index], want.annotators.skill, atol=1e-4)
+
+@some_order
+@given(order=st.permutations(range(32)), columns=st.permutations(range(3)), count=st.booleans())
+def test_any_order_predictions(order, columns, count):
+    probs = made_up(crowd.index)
+    want = consensus(crowd, pred_probs=probs)
+    mixed = probs.iloc[order,columns]
+    if not count:
+        got = consensus(crowd, pred_probs=mixed)
+        assert got.probs.equals(want.probs)
+        assert ask_next(want, mixed, 5).index.tolist() == ask_next(want, probs, 5).index.tolist()
+    else:
+        for f in (lambda: consensus(crowd, pred_probs=mixed.reset_index(drop=True)), lambda: ask_next(want, mixed.reset_index(drop=True), 5)):
+            with pytest.raises(ValueError, match='have no prediction|counts rows'): f()
+
+@some_order
+@given(order=st.permutations(range(3)), rows=st.permutations(range(3)))
+def test_any_order_classes(order, rows):
+    cost = pd.DataFrame([[0,1,5],[2,0,1],[9,3,0]], breeds, breeds)
+    probs = made_up(range(20))
+    mixed = cost.iloc[order,rows]
+    assert torch.equal(least_cost(probs.to_numpy(), mixed, breeds), least_cost(probs.to_numpy(), cost, breeds))
+    targs = pd.DataFrame(np.random.default_rng(1).random((20,3)) < probs, columns=breeds)
+    t = tune_thresholds(probs, targs, n_boot=0, folds=0)
+    other = tune_thresholds(probs.iloc[:,order], targs.iloc[:,rows], n_boot=0, folds=0)
+    assert np.allclose(other.values[breeds], t.values[breeds])
+    assert t.apply(probs.iloc[:,order])[breeds].equals(t.apply(probs)[breeds])
+
+def test_costs_of_other_classes():
+    probs = made_up(range(4)).to_numpy()
+    for table in (pd.DataFrame(1-np.eye(3), breeds, list('abx')), pd.DataFrame(1-np.eye(3), list('abx'), breeds)):
+        with pytest.raises(ValueError, match='x'): least_cost(probs, table, breeds)
+
+# Votes that can't be what they look like
+
+def counted(**kw): return pd.DataFrame({'Ann': ['cat','dog','cat','cat'], 'Bob': ['cat','dog','dog','cat'], **kw}, ['i1.png','i2.png','i3.png','i4.png'])
+
+def test_votes_that_look_wrong(capsys):
+    fine = consensus(counted()).label
+    for same in (counted().reset_index(names='image'), counted().reset_index(names='Unnamed: 0'),
+                 counted().set_axis([Path(o) for o in counted().index]), counted().astype('category'), counted().astype('string'),
+                 counted().T.rename_axis('worker').reset_index().melt('worker', var_name='task', value_name='label')):
+        assert consensus(same).label.tolist() == fine.tolist()
+    assert "'Unnamed: 0' is taken for the names" in capsys.readouterr().out
+    gaps = consensus(counted(Cas=['','cat',' ',None])).label
+    assert gaps.index.tolist() == fine.index.tolist() and '2 of ' in capsys.readouterr().out
+    for contains,bad in [('differ only in case', counted(Cas=['Cat','dog','dog','cat'])), ('differ only in case', counted(Cas=['cat ','dog','dog','cat'])),
+                         ("looks like the names of the images", counted(file=['i1','i2','i3','i4'])),
+                         ('seem to hold several', counted(Cas=['cat dog','dog','dog cat','cat'])), ('seem to hold several', counted(Cas=['cat;dog','dog','cat','cat'])),
+                         ('more than one row', pd.concat([counted(), counted()[:1]])), ('no votes', counted()[:0])]:
+        with pytest.raises(ValueError) as e: consensus(bad)
+        assert contains in str(e.value), str(e.value)
+    assert 'no label' in raised(lambda: relabel(images.assign(label='x'), fine))
+    mine = images[:4].assign(fname=counted().index, label='x')
+    assert relabel(mine, fine.set_axis(['i1','i2','i3','i4'])).label.tolist() == fine.tolist()     # ids without the ending that files have
+
+def raised(f):
+    with pytest.raises((ValueError,TypeError,KeyError)) as e: f()
+    return str(e.value)
+
+# Before anything trains
+
+def never(learn): raise AssertionError('trained')
+
+@pytest.mark.parametrize('contains,items', [
+    ('has no rows', digits300[:0]),
+    ('neither True nor False in 300 of 300', digits300.assign(is_valid='False')),
+    ('neither True nor False in 1 of 300', digits300.assign(is_valid=[None, *[False]*299])),
+    ('all 300 rows are is_valid', digits300.assign(is_valid=True)),
+    ('2 of 300 images have no label', digits300.assign(label=digits300.label.where(digits300.index > digits300.index[1]))),
+    ("no column 'label'", digits300.drop(columns='label')),
+    ('share a name', digits300.assign(fname='a.png')),
+    ('items are paths and y is', [folder/o for o in images.fname]),
+], ids=['empty','text','gap','all held out','no label','no column','one name','paths without y'])
+def test_before_anything_trains(contains, items):
+    assert contains in raised(lambda: crossfold(items, linear, never, n_splits=3))
+
+def test_columns_without_a_name():
+    "`to_csv` without index=False, read again"
+    saved = digits300[:120].reset_index(drop=True).reset_index(names='Unnamed: 0')
+    assert out_of_fold(saved).index.tolist() == digits300.fname[:120].tolist()
+
+def test_several_labels_of_a_consensus_go_into_crossfold():
+    sets = scenes(160, seed=0)
+    said = pd.DataFrame({who: sets.labels.str.split() for who in ('Ann','Bob')}).set_axis(sets.fname)
+    lists = consensus(said).label
+    def make(table):
+        table = table.assign(labels=table.labels.map(lambda o: o if isinstance(o, str) else ' '.join(o)))
+        return Learner(digits_dls(table, y='labels', bs=16), nn.Sequential(nn.Flatten(), nn.LazyLinear(10)))
+    oof = out_of_fold(lists.rename('labels').rename_axis('fname').reset_index(), make, y='labels')
+    assert oof.several and oof.index.tolist() == sets.fname.tolist()
+    table = sets[['fname','labels']].assign(labels=sets.labels.where(sets.labels != ''))     # as a CSV file has an empty tag
+    assert table.labels.isna().any()
+    gaps = out_of_fold(table, lambda t: make(t.fillna({'labels':''})), y='labels', label_delim=' ')
+    assert (gaps.has()[table.labels.isna()] == False).all()
+    assert np.allclose(gaps.probs.loc[oof.index,oof.vocab], oof.probs, atol=1e-4)
+
+def test_another_make_learner_is_noticed(tmp_path):
+    df = digits300[:120]
+    out_of_fold(df, save=tmp_path)
+    def deeper(rows): return Learner(digits_dls(rows), nn.Sequential(nn.Flatten(), nn.Linear(64,32), nn.ReLU(), nn.Linear(32,10)), loss_func=CrossEntropyLossFlat())
+    with pytest.warns(UserWarning, match='make_learner changed since the folds'): out_of_fold(df, deeper, save=tmp_path)
+    with warnings.catch_warnings():
+        warnings.simplefilter('error', UserWarning)
+        out_of_fold(df, save=tmp_path)

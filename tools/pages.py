@@ -42,7 +42,7 @@ def documentation(text, obj, shown):
     text = text.replace('#LNone', source_line(obj))
     # nbdev puts what the docstring says between asterisks, which a name such as `_docs` breaks
     text = re.sub(r'^\*([^*\n].*?)\*$', r'\1', text, flags=re.M | re.S)
-    if shown: text = re.sub('^```python\n.*?^```\n', '', text, flags=re.M | re.S) + '\n\n' + DocmentTbl(obj)._repr_markdown_()
+    if shown: text = re.sub('^```python\n.*?^```$', '', text, flags=re.M | re.S) + '\n\n' + DocmentTbl(obj)._repr_markdown_()
     return re.sub(r'<\S*?(\w+) object at 0x\w+>', r'\1()', re.sub(':?NoneType', '', text))
 
 class PageProc:
