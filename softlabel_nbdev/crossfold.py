@@ -113,7 +113,7 @@ class NoiseModel:
         self.probs,self.given = probs,torch.tensor(given)
         self.known = None if known is None else torch.tensor(known)
         self.n,self.c = self.probs.shape
-        self.T,self.tau,self.fit = torch.ones(self.c, self.c),1.,-np.inf
+        self.T,self.tau,self.fit = torch.full((self.c,self.c), 1/self.c),1.,-np.inf
         for _ in waiting(range(steps)):
             before = self.fit
             self.step()
