@@ -1,4 +1,5 @@
-"""Time of a loss alone, forward and backward, against PyTorch's own module for the same case: for information, since a training step is\nhundreds of times as long (`step_overhead.py`)."""
+"""Time of a loss alone, forward and backward, against PyTorch's own module for the same case: for information, since a training step is
+hundreds of times as long (`step_overhead.py`)."""
 import torch
 from torch import nn
 from common import in_turns, main, rows_of, step
