@@ -274,6 +274,9 @@ def _of_paths(paths, y):
 
 def _of_frame(table, y, fn_col):
     "The names of the rows: those of the first column, unless `fn_col` says another"
+    if isinstance(y, (pd.Series,pd.DataFrame,dict,list,np.ndarray)):
+        raise TypeError(f"y is a {type(y).__name__}, and should be the column of the labels; "
+                        "put labels of your own into the table by relabel(items, labels)")
     could = [c for c in table if c != y and not str(c).startswith('Unnamed:')]
     if fn_col is None and could: fn_col = could[0]
     for c in (fn_col, y):

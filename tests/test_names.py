@@ -285,7 +285,7 @@ def test_find_rows_of_what_was_held_out():
 # The same rule wherever a table comes in
 
 digits300 = digits().query('~is_valid').iloc[:300][['fname','label']].assign(patient=np.arange(300)//3)
-def linear(rows): return Learner(digits_dls(rows), nn.Sequential(nn.Flatten(), nn.Linear(64,10)), loss_func=CrossEntropyLossFlat())
+def linear(rows, bs=64): return Learner(digits_dls(rows, bs=bs), nn.Sequential(nn.Flatten(), nn.Linear(64,10)), loss_func=CrossEntropyLossFlat())
 def out_of_fold(items, make=linear, epochs=1, **kw):
     def fit(learn):
         with learn.no_bar(), learn.no_logging(): learn.fit(epochs, 1e-2)
@@ -336,6 +336,10 @@ def test_images_without_a_group_are_each_for_itself(capsys):
     oof = out_of_fold(digits300, groups=some)
     assert capsys.readouterr().out.startswith('240 of 300 images have no group')
     assert oof.fold.value_counts().min() > 80
+
+def test_labels_are_a_column():
+    with pytest.raises(TypeError, match='y is a Series, and should be the column of the labels; put labels of your own into the table by relabel'):
+        out_of_fold(digits300, y=digits300.label)
 
 def test_upsampled_images_are_refused_by_crossfold():
     with pytest.raises(ValueError, match="3 of 303 images share a name, first: 'digit_0000.png'"):
@@ -460,6 +464,18 @@ def test_any_order_out_of_fold(of_probs, of_labels, columns):
     assert np.allclose(a.quality[want.index], b.quality[want.index], atol=1e-3)
 
 crowd = annotate(pd.Series(list('abcabcab')*4, [f'{o}{i}.png' for i in range(4) for o in images.fname.str[:-4]]), [.9,.8,.7,.6], seed=0)
+
+sixty = digits300[:60].reset_index(drop=True)
+by_name = sixty.set_index('fname')
+
+@settings(some_order, max_examples=8)
+@given(of_table=st.permutations(range(60)), of_labels=st.permutations(range(60)), of_groups=st.permutations(range(60)), keep=st.integers(50, 60))
+def test_any_order_crossfold(of_table, of_labels, of_groups, keep):
+    df = sixty.iloc[of_table[:keep]]
+    df = relabel(df.assign(label='?'), by_name.label.iloc[of_labels])
+    oof = out_of_fold(df, lambda rows: linear(rows, bs=8), groups=by_name.patient.iloc[of_groups], fewer_splits=True)
+    assert (oof.label == by_name.label[oof.index]).all() and set(oof.index) == set(df.fname)
+    assert oof.fold.groupby(by_name.patient[oof.index].to_numpy()).nunique().max() == 1
 
 @some_order
 @given(order=st.permutations(range(32)), people=st.permutations(range(4)), form=st.sampled_from(['wide','long','crowd-kit','column']), method=st.sampled_from(['majority','dawid_skene']))
