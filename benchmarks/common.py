@@ -19,6 +19,13 @@ def in_turns(fs, rounds=40, block=.0005, clock=time.process_time):
     names = list(fs)
     return pd.DataFrame([{name: seconds(fs[name], number[name]) for name in names[r%len(names):]+names[:r%len(names)]} for r in range(rounds)])[names]
 
+def step(loss, preds, targs):
+    "A function that does forward and backward of `loss`"
+    def run():
+        preds.grad = None
+        loss(preds, targs).backward()
+    return run
+
 def row(what, case, ours, reference, unit, limit=None, ratio=None):
     "A row of results: `ratio` is ours/reference unless it is given, `limit` the most it may be"
     ratio = ours/reference if ratio is None else ratio

@@ -2,7 +2,7 @@
 by one, as a gist of 2019 forms them (with the absolute value and the p·n sizing that its own lacks); and what the backward pass keeps per image."""
 import torch, torch.nn.functional as F
 from torchvision.models import resnet18
-from common import in_turns, main, row
+from common import in_turns, main, row, step
 from softlabel_nbdev.crl import ClassRectificationLoss, LogitAdjustedLoss
 from softlabel_nbdev.mining import Absolute, Distribution, Features, InstanceLevel
 
@@ -25,13 +25,6 @@ def saved(loss, preds, targs):
     with torch.autograd.graph.saved_tensors_hooks(pack, lambda t: t): value = loss(preds, targs)
     value.backward()
     return sum(sizes.values())/1e3
-
-def step(loss, preds, targs):
-    "A function that does forward and backward of `loss`"
-    def run():
-        preds.grad = None
-        loss(preds, targs).backward()
-    return run
 
 def batch(n, c):
     "Logits and class indices; of two classes the second has two images in five"

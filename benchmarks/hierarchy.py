@@ -1,7 +1,7 @@
 "Forward and backward of the losses of chapter 4 as a share of a training step of resnet18, batch 64, 128 px."
 import torch
 from torchvision.models import resnet18
-from common import in_turns, main, rows_of
+from common import in_turns, main, rows_of, step
 from softlabel_nbdev.hierarchy import (CostWeightedLoss, ExpectedCostLoss, HierarchicalCrossEntropy, MatrixCrossEntropy, cost_matrix,
     soft_targets)
 from torch.nn.functional import cross_entropy
@@ -21,15 +21,10 @@ def calls(c):
     torch.manual_seed(0)
     model, x = resnet18(num_classes=c), torch.randn(64, 3, 128, 128)
     out, y = torch.randn(64, c, requires_grad=True), torch.randint(c, (64,))
-    def step():
+    def whole():
         model.zero_grad()
         cross_entropy(model(x), y).backward()
-    def alone(loss):
-        def run():
-            out.grad = None
-            loss(out, y).backward()
-        return run
-    return {'step': step, **{name: alone(loss) for name,loss in losses(c).items()}}
+    return {'step': whole, **{name: step(loss, out, y) for name,loss in losses(c).items()}}
 
 def rows(quick=False):
     for c in (37, 1000):
