@@ -45,7 +45,7 @@ def test_page(name, open_page):
 
 def first_code(page):
     "The button that copies a block of code, and the code; smalldocs and Quarto 1.7 have it in `pre` or beside it, later ones around both"
-    button = page.locator('.code-copy-button').first
+    button = page.locator('.code-copy-button:visible').first   # not in a fold
     code = button.locator('xpath=ancestor::*[.//code][1]').locator('code').first
     return button, code
 
