@@ -7,7 +7,7 @@ Docs: https://OWNER.github.io/softlabel_nbdev/cuts.html.md"""
 # %% auto #0
 __all__ = ['METRICS', 'LIMITS', 'ratio', 'accuracy', 'recall', 'precision', 'jaccard', 'youden', 'balanced_accuracy', 'mcc',
            'fbeta', 'metric_of', 'check_limits', 'Goal', 'counts_of', 'with_ends', 'Cuts', 'Sorted', 'middle',
-           'best_cut', 'best_each', 'sums_of', 'ranges', 'steps', 'Best', 'best_one', 'hull', 'corners', 'along',
+           'best_cut', 'best_each', 'ranges', 'sums_of', 'steps', 'Best', 'best_one', 'hull', 'corners', 'along',
            'best_micro', 'totals', 'widen', 'Bins', 'best_draws', 'from_above']
 
 # %% ../nbs/07b_cuts.ipynb #cuts004
@@ -163,11 +163,6 @@ def best_cut(cuts, score):
 def best_each(cuts, goal):
     "The thresholds `[c]` with the best macro average: the best of each class."
     return np.array([best_cut(o, goal(o.q, o.tp)) for o in cuts])
-
-# %% ../nbs/07b_cuts.ipynb #cuts030
-def sums_of(cuts, goal):
-    "What is summed over the classes: predicted, right, and the metric `[3,cuts]`"
-    return np.stack([cuts.q, cuts.tp, goal.metric(*counts_of(cuts.q, cuts.tp))])
 
 # %% ../nbs/07b_cuts.ipynb #cuts032
 def ranges(cuts, size):

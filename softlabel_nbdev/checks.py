@@ -19,7 +19,8 @@ def some(
     "The first `n` of `names`, and how many more there are."
     names = list(names)
     more = f' and {len(names)-n} more' if len(names) > n else ''
-    return ', '.join(repr(o) for o in names[:n]) + more
+    def text(o): return repr(o.item() if isinstance(o, np.generic) else o)
+    return ', '.join(map(text, names[:n])) + more
 
 # %% ../nbs/00_checks.ipynb #chck011
 def positions(
