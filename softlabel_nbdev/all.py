@@ -15,6 +15,7 @@ from .anatomy import *
 from .losses import *
 from .weights import *
 from .groups import *
+from .matrices import *
 from .hierarchy import *
 from .mistakes import *
 from .crossfold import *

@@ -77,6 +77,8 @@ CASES = {
     'colour':    Case(BREEDS),
     'digits':    Case([str(i) for i in range(10)], grey=True, shape=(40,40)),
     'labels':    Case(BREEDS, labels=5),
+    '13':        Case([f'{LONG[i%5][:22]} {i:02d}' for i in range(13)]),
+    '40':        Case([f'{LONG[i%5][:22]} {i:02d}' for i in range(40)]),
     '60':        Case([f'{breed(i%40)} {i}' for i in range(60)]),
 }
 
@@ -221,14 +223,14 @@ MATRICES = {'plot_matrix', 'plot_matrix_soft', 'plot_matrix_counts'}
 
 def cases_of(name):
     "What a function can tell apart: grids what the pictures are like, matrices how many classes there are"
-    if name in GRIDS: return [o for o in CASES if o != '60' and (o != 'labels' or name not in SINGLE_ONLY)]
-    return ['long', 'two', '37', 'colour'] + ['60']*(name in MATRICES)
+    if name in GRIDS: return [o for o in CASES if o not in ('13', '40', '60') and (o != 'labels' or name not in SINGLE_ONLY)]
+    return ['long', 'two', '37', 'colour'] + ['13', '40', '60']*(name in MATRICES)
 
 def combinations_to_draw():
     "Every function with long names, many classes and several labels; all else is drawn for one grid and one matrix, and for the others under `slow`"
     for name in FUNCTIONS:
         for case in cases_of(name):
-            quick = case in ('long', '37', 'labels', '60') or name == 'show_pictures'
+            quick = case in ('long', '37', 'labels', '13', '40', '60') or name == 'show_pictures'
             yield pytest.param(name, case, 'default', marks=[] if quick else pytest.mark.slow)
         hard = [o for o in ('long', '37', 'grey', 'labels') if o in cases_of(name)]
         for look, case in product(('dark_background', 'course'), hard):
@@ -240,6 +242,20 @@ def test_can_be_read(name, case, look):
     with plt.style.context('dark_background' if look == 'dark_background' else 'default'):
         if look == 'course': course_style()
         check(name, case, look)
+
+@pytest.mark.parametrize('case', ['two', 'long', '13', '37', '40', '60'])
+def test_names_of_a_matrix(case):
+    "Up to 40 classes each has its name beside its row and at its column, beyond that none has; from 13 on the largest entries are listed"
+    names = CASES[case].names
+    ax = draw_plot_matrix_counts(CASES[case])
+    at = [[o for o in (tick.label1, tick.label2) if o.get_visible()] for tick in ax.xaxis.get_major_ticks()]
+    assert all(len(o) == 1 for o in at) and len(at) == (0 if case == '60' else len(names))
+    for written in ([o.get_text() for o in ax.get_yticklabels()], [o[0].get_text() for o in at]):
+        for name,o in zip(names, written): assert ''.join(o.split())[:12] == ''.join(name.split())[:12]
+    if case in ('13', '40'): assert [o[0].get_text() for o in at] == names
+    listed = ax.figure.texts[0].get_text()
+    assert ('largest' in listed) == (len(names) > 12)
+    plt.close('all')
 
 # --- where the pictures are ----------------------------------------------------------
 
