@@ -22,10 +22,10 @@ from .progress import waiting
 
 # %% ../nbs/05_crossfold.ipynb #soft0001
 class SoftLabels(ItemCallback):
-    "Train on soft labels, by any loss that takes `[bs,c]`; validation keeps the labels of the `DataLoaders`."
+    "Train on soft labels `[bs,c]`; validation keeps the labels that it has."
     mixup_ok = True
     def __init__(self,
-        soft:pd.DataFrame, # Soft labels by image, a column per class, as from `blend`; rows of NaN are left out. Any order will do
+        soft:pd.DataFrame, # Image × class, in any order; a row of NaN: left out
     ): self.soft = soft
 
     def before_fit(self):
@@ -37,17 +37,24 @@ class SoftLabels(ItemCallback):
         super().before_train()
 
     def look_up(self):
-        "Find each training image's row, once a fit, and see whether the loss takes such targets"
-        n_targs = len(getattr(self.dls.train_ds, 'tls', (0,1))) - getattr(self.dls, 'n_inp', 1)
-        if n_targs != 1: raise ValueError(f"an image has {n_targs} targets, and soft labels replace one; train a Learner for each")
-        vocab = list(self.dls.vocab)
-        places = positions(self.soft.columns, vocab, 'the columns of soft')
-        table = self.soft if list(self.soft.columns) == vocab else self.soft.iloc[:,places]
+        "Find each training image's row, once a fit"
+        _check_one_target(self.dls)
+        vocab,table = list(self.dls.vocab),self.soft
+        places = positions(table.columns, vocab, 'the columns of soft')
+        if list(table.columns) != vocab: table = table.iloc[:,places]
         self.targets = torch.tensor(table.to_numpy(np.float32))
-        self.rows = torch.from_numpy(train_rows(self.soft, self.dls, 'soft label'))
-        try: self.loss_func(torch.zeros(2, len(vocab), device=self.dls.device), self.targets[:2].nan_to_num(1/len(vocab)).to(self.dls.device))
+        rows = train_rows(self.soft, self.dls, 'soft label')
+        self.rows = torch.from_numpy(rows)
+        self.try_loss()
+
+    def try_loss(self):
+        "An error if the loss doesn't take such targets"
+        n,c = self.targets[:2].shape
+        some_targets = torch.full((n,c), 1/c, device=self.dls.device)
+        try: self.loss_func(torch.zeros_like(some_targets), some_targets)
         except (RuntimeError, ValueError, IndexError, TypeError) as e:
-            raise TypeError(f"{self.loss_func} takes no soft labels [bs,{len(vocab)}]; pass loss_func=SoftCrossEntropy() to the Learner") from e
+            raise TypeError(f"{self.loss_func} takes no soft labels [bs,{c}]; "
+                "pass loss_func=SoftCrossEntropy() to the Learner") from e
 
     def keep(self):
         out = self.targets.isnan().all(1)
@@ -59,28 +66,43 @@ class SoftLabels(ItemCallback):
 
     def after_fit(self): self.targets = self.rows = None
 
+# %% ../nbs/05_crossfold.ipynb #soft0002
+def _check_one_target(dls):
+    "An error if an image has several targets, such as a box and its class"
+    n = len(getattr(dls.train_ds, 'tls', (0,1))) - getattr(dls, 'n_inp', 1)
+    if n != 1:
+        raise ValueError(f"an image has {n} targets, and soft labels replace "
+            "one; train a Learner for each")
+
 # %% ../nbs/05_crossfold.ipynb #blen0001
 def blend(
     oof:OutOfFold, # From `crossfold`
-    true_weight:float=.7, # Share of the given label, 0…1; the prediction has the rest. The forum post's value
+    true_weight:float=.7, # Share of the given label, 0…1; the post's value
     *,
-    labels:pd.Series=None, # Labels by image; default: those that `oof` was made with
-    hard:bool=False, # Take the predicted class rather than its probabilities, as the forum post does
-    leave_out:bool=False, # Leave out, by a row of NaN, images whose label the prediction contradicts
-    checked=None, # Names of images whose label a person has confirmed or corrected; it stays as it is
-) -> pd.DataFrame: # Row per image, column per class; a row of NaN is an image to leave out
+    labels:pd.Series=None, # Labels by image; default: those of `oof`
+    hard:bool=False, # Mix in the predicted class, as the forum post does
+    leave_out:bool=False, # Make a row of NaN of what the prediction contradicts
+    checked=None, # Names of images that a person looked at; their label stays
+) -> pd.DataFrame: # Image × class; a row of NaN is an image to leave out
     "The post's recipe: the given label mixed with the out-of-fold prediction."
-    if not 0 <= true_weight <= 1: raise ValueError(f"true_weight is {true_weight}; it is a share, so pass a number from 0 to 1")
-    label = oof.label if labels is None else labels.iloc[find_rows(labels, oof.index, what='label')].set_axis(oof.index)
-    given,probs = OutOfFold(oof.probs, label, label_delim=oof.label_delim),oof.probs.to_numpy(np.float32)
-    soft = np.array(_decided(given), np.float32) if hard else probs.copy()
+    if not 0 <= true_weight <= 1:
+        raise ValueError(f"true_weight is {true_weight}; it is a share, so "
+            "pass a number from 0 to 1")
+    label = oof.label
+    if labels is not None:
+        rows = find_rows(labels, oof.index, what='label')
+        label = labels.iloc[rows].set_axis(oof.index)
+    given = OutOfFold(oof.probs, label, label_delim=oof.label_delim)
+    says = _decided(given) if hard else oof.probs
+    soft = np.array(says, np.float32)
     soft *= 1-true_weight
     if given.several: soft[given.has()] += true_weight
     else: soft[np.arange(len(soft)),given.codes] += true_weight
     if leave_out: soft[_contradicted(given)] = np.nan
-    if checked is not None: _set_hard(soft, given, oof.index.get_indexer(list(checked)))
+    if checked is not None: _set_hard(soft, given, list(checked))
     return pd.DataFrame(soft, oof.index, oof.vocab, copy=False)
 
+# %% ../nbs/05_crossfold.ipynb #blen001b
 def _decided(oof):
     "What the model would say, as 0 and 1"
     probs = oof.probs.to_numpy()
@@ -90,38 +112,46 @@ def _decided(oof):
     return out
 
 def _contradicted(oof):
+    "Whether the model would say something else, bool `[n]`"
     if oof.several: return (_decided(oof) != oof.has()).any(1)
     return oof.probs.to_numpy().argmax(1) != oof.codes
 
-def _set_hard(soft, oof, rows):
-    "The given labels as they are in some `rows` of `soft`"
-    if (rows < 0).any(): raise ValueError(f"{(rows < 0).sum()} of {len(rows)} images of checked aren't in oof; name them as oof does: {some(oof.index)}")
+def _set_hard(soft, oof, images):
+    "Put the given labels of some `images` into `soft` as they are"
+    rows = oof.index.get_indexer(images)
+    lost = (rows < 0).sum()
+    if lost:
+        raise ValueError(f"{lost} of {len(rows)} images of checked aren't in "
+            f"oof; name them as oof does: {some(oof.index)}")
     soft[rows] = 0
     if oof.several: soft[rows] = oof.has()[rows]
     else: soft[rows,oof.codes[rows]] = 1
 
 # %% ../nbs/05_crossfold.ipynb #nois0002
 class NoiseModel:
-    """Given label and out-of-fold model as two annotators: `T[true,given]`, how often each class gets each label,
-    and `tau`, above 1 where the model is less sure than it should be."""
+    """Given label and out-of-fold model as two annotators: `T[true,given]`, how
+    often each class gets each label, and `tau`, above 1 where the model is less
+    sure than it should be."""
     def __init__(self,
         probs, # Out-of-fold probabilities, array `[n,c]`
         given, # Number of the class that each image was given `[n]`
-        known=None, # Number of the right class, where a person has looked; -1 elsewhere `[n]`
+        known=None, # Number of the right class, or -1: nobody looked `[n]`
         steps:int=100, # At most so many; it stops where the likelihood does
     ):
         self.probs,self.given = probs,torch.tensor(given)
         self.known = None if known is None else torch.tensor(known)
         self.n,self.c = self.probs.shape
-        self.T,self.tau,self.fit = torch.full((self.c,self.c), 1/self.c),1.,-np.inf
+        self.T,self.tau = torch.full((self.c,self.c), 1/self.c),1.
+        self.fit = -np.inf
         for _ in waiting(range(steps)):
             before = self.fit
             self.step()
             if self.fit - before < 1e-6: break
 
     def joint(self, rows):
-        "What the model says, as log-probabilities and tempered; and the probability of each class together with the given label"
-        logp = torch.tensor(self.probs[rows], dtype=torch.float32).clamp(min=1e-12).log()
+        "The model's log-probabilities; tempered; together with the given label"
+        probs = torch.tensor(self.probs[rows], dtype=torch.float32)
+        logp = probs.clamp(min=1e-12).log()
         model = (self.tau*logp).softmax(1)
         joint = model*self.T[:,self.given[rows]].T
         if self.known is not None:
@@ -136,14 +166,14 @@ class NoiseModel:
             logp,model,joint = self.joint(rows)
             w = torch.ones(len(logp)) if times is None else times[rows]
             there = joint.sum(1)
-            q = joint/there[:,None]                     # E: who is it, given both?
+            q = joint/there[:,None]               # E: who is it, given both?
             T.index_add_(0, self.given[rows], q*w[:,None])
             slope += ((q-model)*logp).sum(1)@w
             curve += ((model*logp**2).sum(1) - (model*logp).sum(1)**2)@w
             fit += there.log()@w
         self.fit = float(fit)/self.n
-        self.T = T.T/T.sum(0)[:,None].clamp(min=1e-9)   # M: count; and a Newton step for tau
-        tau = self.tau + float(slope/max(curve, 1e-9))
+        self.T = T.T/T.sum(0)[:,None].clamp(min=1e-9)    # M: count
+        tau = self.tau + float(slope/max(curve, 1e-9))   # a Newton step
         self.tau = min(max(tau, self.tau/2), self.tau*2)
 
 # %% ../nbs/05_crossfold.ipynb #nois0003
@@ -155,8 +185,10 @@ def posterior(self:NoiseModel, rows):
 
 @patch
 def judge(self:NoiseModel):
-    "Of each image: probability that its label is right, likeliest class, and probability that the model's class is right"
-    right,best,model = (torch.empty(self.n, dtype=o) for o in (torch.float32, torch.int64, torch.float32))
+    """Of each image: probability that its label is right, likeliest class, and
+    probability that the model's class is right"""
+    kinds = torch.float32, torch.int64, torch.float32
+    right,best,model = (torch.empty(self.n, dtype=o) for o in kinds)
     for rows in blocks(self.n, self.c):
         q = self.posterior(rows)
         right[rows] = q.gather(1, self.given[rows][:,None])[:,0]
@@ -165,83 +197,102 @@ def judge(self:NoiseModel):
     return right.numpy(),best.numpy(),model.numpy()
 
 # %% ../nbs/05_crossfold.ipynb #nois0004
-def _one_label(oof, what):
-    if oof.several:
-        raise ValueError(f"{what} is for images of one label each, and these can have several; look at them with label_issues(oof), "
-                         "or train with cbs=EarlyLearning()")
-
-def _known(oof, checked):
-    "Number of the right class where a person has looked, -1 elsewhere, -2 where the image shall go; None if nobody has"
-    if checked is None or not len(checked): return None
-    if not isinstance(checked, (dict,pd.Series)):
-        images = pd.Index([o.as_posix() if isinstance(o, Path) else o for o in checked])
-        checked = oof.label.reindex(images)
-    checked = pd.Series(checked, dtype=object)
-    rows = oof.index.get_indexer(checked.index.map(lambda o: o.as_posix() if isinstance(o, Path) else o))
-    lost = checked.index[rows < 0]
-    if len(lost): raise ValueError(f"{len(lost)} of {len(checked)} images of checked aren't in oof: {some(lost)}; name them as oof does: {some(oof.index)}")
-    known, stays = np.full(len(oof), -1), checked.notna().to_numpy()
-    known[rows[~stays]] = -2
-    known[rows[stays]] = label_codes(checked[stays].tolist(), oof.vocab)
-    return known
-
 def noise_model(
     oof:OutOfFold, # From `crossfold`
-    checked=None, # What a person has looked at: {image: right label}, or names of images whose label is right
+    checked=None, # Looked at: {image: right label}, or names where it is right
 ) -> NoiseModel:
     "The noise model of these labels."
-    _one_label(oof, 'noise_model')
+    if oof.several:
+        raise ValueError("a noise model is for images of one label each, and "
+            "these can have several; look at them with label_issues(oof), or "
+            "train with cbs=EarlyLearning()")
     known = _known(oof, checked)
-    return NoiseModel(oof.probs.to_numpy(np.float32), oof.codes, None if known is None else known.clip(-1))
+    if known is not None: known = known.clip(-1)
+    return NoiseModel(oof.probs.to_numpy(np.float32), oof.codes, known)
+
+def _known(oof, checked):
+    """Number of the right class where a person has looked, -1 elsewhere, -2
+    where the image shall go; None if nobody has looked"""
+    if checked is None or not len(checked): return None
+    right = _right_labels(oof, checked)
+    rows = oof.index.get_indexer(right.index)
+    lost = right.index[rows < 0]
+    if len(lost):
+        raise ValueError(f"{len(lost)} of {len(right)} images of checked "
+            f"aren't in oof: {some(lost)}; name them as oof does: "
+            f"{some(oof.index)}")
+    known,stays = np.full(len(oof), -1),right.notna().to_numpy()
+    known[rows[~stays]] = -2
+    known[rows[stays]] = label_codes(right[stays].tolist(), oof.vocab)
+    return known
+
+def _right_labels(oof, checked):
+    "The right label of each image that a person has looked at"
+    def name(o): return o.as_posix() if isinstance(o, Path) else o
+    if isinstance(checked, (dict,pd.Series)):
+        right = pd.Series(checked, dtype=object)
+        return right.set_axis(right.index.map(name))
+    return oof.label.reindex(pd.Index(map(name, checked))).astype(object)
 
 # %% ../nbs/05_crossfold.ipynb #nois0005
 class NoiseReport:
-    "How many labels are wrong, which class is taken for which, and how good the model is."
+    "How many labels are wrong, what is taken for what, how good the model is."
     def __init__(self,
         wrong:float, # Share of labels that are wrong, 0…1
         interval:tuple, # Its 90 % interval, by bootstrap
         model_right:float, # Share of images of which the model is right, 0…1
-        taken:pd.DataFrame, # `class`, `labelled as` and how many `images`, most first
+        taken:pd.DataFrame, # `class`, `labelled as`, `images`; most first
     ): store_attr()
-    def __repr__(self):
-        low,high = self.interval
-        return (f"{self.wrong:.1%} of the labels are wrong ({low:.1%} to {high:.1%}); the model is right for {self.model_right:.1%}\n"
-                f"{self.taken.head(8).to_string(index=False)}")
-    def _repr_html_(self):
-        first = repr(self).split('\n')[0]
-        return f"<p>{first}</p>{self.taken.head(8).to_html(index=False)}"
 
+    def _head(self):
+        low,high = self.interval
+        return (f"{self.wrong:.1%} of the labels are wrong ({low:.1%} to "
+                f"{high:.1%}); the model is right for {self.model_right:.1%}")
+    def __repr__(self):
+        return f"{self._head()}\n{self.taken.head(8).to_string(index=False)}"
+    def _repr_html_(self):
+        return f"<p>{self._head()}</p>{self.taken.head(8).to_html(index=False)}"
+
+# %% ../nbs/05_crossfold.ipynb #nois005b
 def _taken_for(model, vocab):
     "Pairs of classes by how many images of the one got the label of the other"
     T = torch.zeros(model.c, model.c)
-    for rows in blocks(model.n, model.c): T.index_add_(0, model.given[rows], model.posterior(rows))
+    for rows in blocks(model.n, model.c):
+        T.index_add_(0, model.given[rows], model.posterior(rows))
     T = T.T.numpy()
     np.fill_diagonal(T, 0)
     true,given = np.unravel_index(np.argsort(-T, axis=None)[:50], T.shape)
     names = np.array(vocab, dtype=object)
-    out = pd.DataFrame({'class': names[true], 'labelled as': names[given], 'images': T[true,given].round(1)})
+    out = pd.DataFrame({'class': names[true], 'labelled as': names[given],
+                        'images': T[true,given].round(1)})
     return out[out.images > 0]
 
+def _drawn_again(model, n, seed):
+    "Share of wrong labels in `n` samples of the images, drawn with replacement"
+    rng,T,tau = np.random.default_rng(seed),model.T,model.tau
+    for _ in waiting(range(n)):
+        drawn = rng.integers(model.n, size=model.n)
+        times = np.bincount(drawn, minlength=model.n).astype(np.float32)
+        model.T,model.tau = T,tau
+        for _ in range(5): model.step(torch.tensor(times))
+        yield float(((1-model.judge()[0])*times).mean())
+
+# %% ../nbs/05_crossfold.ipynb #nois005c
 def noise_report(
     oof:OutOfFold, # From `crossfold`
-    checked=None, # What a person has looked at: {image: right label}, or names of images whose label is right
+    checked=None, # Looked at: {image: right label}, or names where it is right
     *,
-    n_boot:int=50, # Samples of the images, drawn with replacement, for the interval; each costs a fifth of the fit
+    n_boot:int=50, # Samples for the interval; each costs a fifth of the fit
     seed:int=0, # Seed of the samples
-) -> NoiseReport: # `wrong` and its 90 % `interval`, `taken` (class, labelled as, images), `model_right`
+) -> NoiseReport:
     "How many labels are wrong, by the noise model."
     model = noise_model(oof, checked)
     right,_,ours = model.judge()
     taken = _taken_for(model, oof.vocab)
-    rng,T,tau = np.random.default_rng(seed),model.T,model.tau
-    shares = [1-right.mean()]
-    for _ in waiting(range(n_boot)):
-        times = torch.tensor(np.bincount(rng.integers(model.n, size=model.n), minlength=model.n), dtype=torch.float32)
-        model.T,model.tau = T,tau
-        for _ in range(5): model.step(times)
-        shares.append(float(((1-model.judge()[0])*times.numpy()).mean()))
-    low,high = np.quantile(shares, [.05,.95])
-    return NoiseReport(shares[0], (low,high), ours.mean(), taken)
+    wrong = 1-right.mean()
+    shares = [wrong, *_drawn_again(model, n_boot, seed)]
+    interval = tuple(np.quantile(shares, [.05,.95]))
+    return NoiseReport(wrong, interval, ours.mean(), taken)
 
 # %% ../nbs/05_crossfold.ipynb #clea0001
 class LeaveOut(ItemCallback):
@@ -258,7 +309,9 @@ class LeaveOut(ItemCallback):
         self.kept = None
 
     def keep(self):
-        if self.kept is None: self.kept = align(self.images, self.dls, 'image to leave out', missing=0).numpy() == 0
+        if self.kept is None:
+            out = align(self.images, self.dls, 'image to leave out', missing=0)
+            self.kept = out.numpy() == 0
         return self.kept
 
 # %% ../nbs/05_crossfold.ipynb #clea0002
@@ -267,26 +320,28 @@ class Cleaned:
     def __init__(self,
         oof:OutOfFold, # From `crossfold`
         model:NoiseModel, # Of these labels
-        known, # Number of the right class where a person has looked, -1 elsewhere, -2 where the image shall go; or None
+        known, # Right class, -1: nobody looked, -2: leave out `[n]`; or None
         early:bool, # The model was trained with `EarlyLearning`
     ):
         self.oof,self.model,self.early = oof,model,early
         right,best,_ = model.judge()
         names = np.array(oof.vocab, dtype=object)
-        label = oof.label.copy()
-        weight,gone = right.copy(),np.zeros(len(oof), bool)
+        label,weight = oof.label.copy(),right.copy()
+        gone = np.zeros(len(oof), bool)
         if known is not None:
             looked,gone = known >= 0,known == -2
             label[looked] = names[known[looked]]
             weight[looked],weight[gone] = 1,0
         self.label,self.suggested = label,pd.Series(names[best], oof.index)
-        self.right,self.weight,self.left_out = (pd.Series(o, oof.index) for o in (right, weight, gone))
+        self.right,self.weight,self.left_out = (
+            pd.Series(o, oof.index) for o in (right, weight, gone))
 
     @property
     def soft(self):
         "Probability of each class, image × class"
         probs = np.empty(self.oof.probs.shape, np.float32)
-        for rows in blocks(*probs.shape): probs[rows] = self.model.posterior(rows)
+        for rows in blocks(*probs.shape):
+            probs[rows] = self.model.posterior(rows)
         return pd.DataFrame(probs, self.oof.index, self.oof.vocab, copy=False)
 
     @property
@@ -298,18 +353,18 @@ class Cleaned:
         return cbs
 
     def table(self):
-        "A row per image: label, probability that the given one is right, weight, likeliest class, whether it is left out"
-        parts = dict(label=self.label, right=self.right, weight=self.weight, suggested=self.suggested, left_out=self.left_out)
-        return pd.DataFrame(parts)
+        "A row per image, with all of it but the soft label"
+        columns = 'label', 'right', 'weight', 'suggested', 'left_out'
+        return pd.DataFrame({o: getattr(self, o) for o in columns})
 
 # %% ../nbs/05_crossfold.ipynb #clea0003
 def clean(
     oof:OutOfFold, # From `crossfold`
-    early:OutOfFold=None, # From `crossfold` with `cbs=EarlyLearning()`; the one of both that explains the labels better is used
+    early:OutOfFold=None, # With `cbs=EarlyLearning()`; the likelier is used
     *,
-    checked=None, # What a person has looked at, as {image: right label} (None: leave it out), or names of images whose label is right; it stays
-) -> Cleaned: # `label`, `right`, `weight`, `left_out`, `soft`, and `cbs` to train with
-    "What to make of each label: its weight is the probability that it is right."
+    checked=None, # Looked at: {image: right label; None: leave out}, or names
+) -> Cleaned: # `label`, `right`, `weight`, `left_out`, `soft`; train with `cbs`
+    "What to make of each label: its weight is how likely it is to be right."
     models = [noise_model(o, checked) for o in (oof, early) if o is not None]
     best = int(np.argmax([o.fit for o in models]))
     oof = (oof, early)[best]
@@ -319,22 +374,25 @@ def clean(
 
 # %% ../nbs/05_crossfold.ipynb #clea0004
 def _warn(cleaned):
-    "Say it if the noise model expects most labels to be wrong, or a class to die out"
+    "Say it if most labels seem to be wrong, or if a class dies out"
     wrong = 1-cleaned.right.mean()
-    kept = cleaned.weight.groupby(cleaned.oof.codes).agg(['sum','size'])
-    thin = kept[kept['sum'] < 1]
-    names = [cleaned.oof.vocab[k] for k in thin.index]
-    if wrong > .5: warnings.warn(f"{wrong:.0%} of the labels are doubted: the model knows too little to judge them, or they are past mending. "
-                                 "Look at label_issues(oof) before you use this")
-    if names: warnings.warn(f"{len(names)} classes lose all their images: {some(names)}; check some of them by hand and pass checked=")
+    if wrong > .5:
+        warnings.warn(f"{wrong:.0%} of the labels are doubted: the model knows "
+            "too little to judge them, or they are past mending. Look at "
+            "label_issues(oof) before you use this")
+    kept = cleaned.weight.groupby(cleaned.oof.codes).sum()
+    names = [cleaned.oof.vocab[k] for k in kept.index[kept < 1]]
+    if names:
+        warnings.warn(f"{len(names)} classes lose all their images: "
+            f"{some(names)}; check some of them by hand and pass checked=")
 
 # %% ../nbs/05_crossfold.ipynb #elr00001
 class EarlyLearning(ItemCallback):
-    "Early-learning regularisation: holds each image to what was said of it before (Liu et al. 2020, section 4, eq. 6 and 9)."
+    "Holds images to what was said of them early (Liu et al. 2020, eq. 6, 9)."
     order = 5.5 # after weights, before gradient accumulation scales the loss
     def __init__(self,
-        beta:float=.7, # Share of the past in the running mean of an image's predictions; the paper's for CIFAR-10
-        lam:float=3., # Weight of the term; the paper's for CIFAR-10
+        beta:float=.7, # Share of the past in the running mean; the paper's
+        lam:float=3., # Weight of the term; both are the paper's for CIFAR-10
     ): store_attr()
 
     def before_fit(self):
@@ -342,19 +400,24 @@ class EarlyLearning(ItemCallback):
         self.past = None
 
     def after_loss(self):
-        if self.past is None: self.several = target_kind(self.y, self.pred.shape[1]) == 'labels'
+        if self.past is None:
+            self.several = target_kind(self.y, self.pred.shape[1]) == 'labels'
         p = self.said(self.pred)
-        if self.past is None: self.past = p.new_zeros(len(self.dls.train_ds), *p.shape[1:])
+        if self.past is None:
+            self.past = p.new_zeros(len(self.dls.train_ds), *p.shape[1:])
         past = self.beta*self.past[self.idx] + (1-self.beta)*p.detach()
         self.past[self.idx] = past
-        term = (1 - (past*p).sum(-1)).log()        # one number for each image, or for each of its labels
+        term = (1 - (past*p).sum(-1)).log()   # by image, or image and label
         weights = getattr(self.learn, 'image_weights', None)
-        if weights is not None: term = term*weights.w[self.idx].view(-1, *[1]*(term.ndim-1))
+        if weights is not None:
+            w = weights.w[self.idx]
+            term = term*w.view(-1, *[1]*(term.ndim-1))
         self.learn.loss_grad = self.learn.loss_grad + self.lam*term.mean()
 
     def said(self, pred):
-        "Probabilities of the classes `[bs,c]`; of several labels, of its being there or not `[bs,c,2]`"
-        activation = getattr(self.loss_func, 'activation', None) or partial(F.softmax, dim=-1)
+        "Probability of each class `[bs,c]`; if several, yes and no `[bs,c,2]`"
+        softmax = partial(F.softmax, dim=-1)
+        activation = getattr(self.loss_func, 'activation', None) or softmax
         p = activation(pred.float()).as_subclass(Tensor)
         if self.several: p = torch.stack([p, 1-p], -1)
         p = p.clamp(1e-4, 1-1e-4)
