@@ -20,14 +20,15 @@ from .progress import waiting
 # %% ../nbs/00_folds.ipynb #fold0007
 def is_several(
     labels, # Label of each image `[n]`
-    label_delim:str=None, # What separates the labels of an image that can have several, as in fastai
-) -> bool: # True if `label_delim` is given or the labels are lists
+    label_delim:str=None, # What separates several labels, as in fastai
+) -> bool: # True if `label_delim` is given or a label is a list
     "Whether an image can have several labels."
-    return label_delim is not None or any(isinstance(o, (list,tuple,set)) for o in labels)
+    if label_delim is not None: return True
+    return any(isinstance(o, (list,tuple,set)) for o in labels)
 
 def label_lists(
     labels, # Label of each image `[n]`: text, or lists
-    label_delim:str=None, # What separates the labels in a text
+    label_delim:str=None, # What separates several labels in a text
 ) -> list: # A list of labels for each image; empty for a missing text
     "The labels of images that can have several."
     def split(o):
@@ -35,37 +36,37 @@ def label_lists(
         return [] if pd.isna(o) else [p for p in str(o).split(label_delim) if p]
     return [split(o) for o in labels]
 
-def _in_order(classes):
-    "`classes` sorted; by their text where they can't be compared"
-    try: return sorted(classes)
-    except TypeError: return sorted(classes, key=str)
-
 def classes_of(
     labels, # Label of each image `[n]`
-    label_delim:str=None, # What separates the labels of an image that can have several, as in fastai
+    label_delim:str=None, # What separates several labels, as in fastai
 ) -> list: # Each class once
     "The classes that `labels` are made of, sorted."
-    if not is_several(labels, label_delim): return _in_order(pd.unique(pd.Series(labels)).tolist())
-    return _in_order({p for ps in label_lists(labels, label_delim) for p in ps})
+    if is_several(labels, label_delim):
+        classes = {p for ps in label_lists(labels, label_delim) for p in ps}
+    else: classes = pd.unique(pd.Series(labels)).tolist()
+    try: return sorted(classes)
+    except TypeError: return sorted(classes, key=str)   # can't be compared
 
 # %% ../nbs/00_folds.ipynb #fold007b
 def _unknown(lost, classes):
-    return ValueError(f"{len(lost)} labels are not among the {len(classes)} classes: {some(dict.fromkeys(lost))}; "
-                      f"the classes are {some(classes, 5)}")
+    return ValueError(f"{len(lost)} labels are not among the {len(classes)} "
+        f"classes: {some(dict.fromkeys(lost))}; the classes are "
+        f"{some(classes, 5)}")
 
 def label_codes(
     labels, # Label of each image `[n]`, one each
     classes, # Classes, in the order to count in
 ) -> np.ndarray: # `[n]` int
     "The place in `classes` of each label."
-    codes = pd.Index(classes, dtype=object).get_indexer(pd.Index(list(labels), dtype=object))
-    if (codes < 0).any(): raise _unknown([o for o,k in zip(labels, codes) if k < 0], classes)
+    labels = pd.Index(list(labels), dtype=object)
+    codes = pd.Index(classes, dtype=object).get_indexer(labels)
+    if (codes < 0).any(): raise _unknown(labels[codes < 0], classes)
     return codes
 
 def label_matrix(
     labels, # Labels of each image `[n]`: text, or lists
     classes, # Classes, in the order of the columns
-    label_delim:str=None, # What separates the labels in a text
+    label_delim:str=None, # What separates several labels in a text
 ) -> np.ndarray: # bool `[n,c]`
     "A row for each image of several labels, True for each label that it has."
     lists = label_lists(labels, label_delim)
@@ -77,79 +78,85 @@ def label_matrix(
     return has
 
 # %% ../nbs/00_folds.ipynb #fold0010
-def _balanced(counts, n_splits, rng):
-    "Fold of each group, so that each fold gets its share of each column of `counts` `[groups,labels]`, the rarest first"
+def _balanced(has, group, n_splits, rng):
+    """Fold of each image, so that each fold gets its share of each label, the
+    rarest first; `has` `[n,labels]`, `group` `[n]`"""
+    counts = pd.DataFrame(has).groupby(group).sum().to_numpy()
     want = np.tile(counts.sum(0)/n_splits, (n_splits,1))
     fold = np.full(len(counts), -1)
     for label in counts.sum(0).argsort(kind='stable'):
         todo = np.flatnonzero((counts[:,label] > 0) & (fold < 0))
-        for group in rng.permutation(todo):
-            most = np.lexsort((rng.random(n_splits), -want[:,-1], -want[:,label]))
-            fold[group] = most[0]
-            want[fold[group]] -= counts[group]
-    return fold
+        for i in rng.permutation(todo):
+            chance = rng.random(n_splits)   # where two folds want as much
+            most = np.lexsort((chance, -want[:,-1], -want[:,label]))[0]
+            fold[i] = most
+            want[most] -= counts[i]
+    return fold[group]
 
 # %% ../nbs/00_folds.ipynb #fold011a
 def _groups_of(groups, n):
     "Number of each image's group; an image without one is a group of its own"
     if groups is None: return np.arange(n)
-    groups = pd.Series(list(groups), dtype=object)
-    codes = pd.factorize(groups)[0]
+    codes = pd.factorize(pd.Series(list(groups), dtype=object))[0]
     alone = codes < 0
-    if alone.any(): print(f"{alone.sum()} of {n} images have no group: each of them is one for itself")
+    if alone.any():
+        print(f"{alone.sum()} of {n} images have no group: each of them is one "
+              "for itself")
     codes[alone] = codes.max() + 1 + np.arange(alone.sum())
     return codes
 
-def _units(labels, classes, group, label_delim):
-    "In how many groups each class is"
-    if is_several(labels, label_delim):
-        lists = label_lists(labels, label_delim)
-        pairs = [(g,p) for g,ps in zip(group, lists) for p in ps]
-        group,labels = zip(*pairs) if pairs else ((),())
-    pairs = pd.DataFrame({'class': label_codes(labels, classes), 'group': group})
-    pairs = pairs.drop_duplicates()
-    return np.bincount(pairs['class'], minlength=len(classes))
+def _stratified(codes, group, n_splits, seed):
+    "Fold of each image of one label, `codes` `[n]`; `group` `[n]` or None"
+    kind = StratifiedKFold if group is None else StratifiedGroupKFold
+    cut = kind(n_splits, shuffle=True, random_state=seed)
+    fold = np.zeros(len(codes), int)
+    for i,(_,held) in enumerate(cut.split(codes, codes, group)): fold[held] = i
+    return fold
+
+def _enough(units, classes, n_splits, what, fewer):
+    "The number of folds, where each class has to be in so many `units`"
+    if fewer: n_splits = max(2, min([n_splits, *units]))
+    rare = [f'{c!r} has {k}' for c,k in zip(classes, units) if k < n_splits]
+    if not rare: return n_splits
+    raise ValueError(f"{len(rare)} classes have fewer than {n_splits} {what}, "
+        f"first: {rare[0]}; lower n_splits (fewer_splits=True does), or merge "
+        "rare classes or leave them out")
 
 # %% ../nbs/00_folds.ipynb #fold0011
 def folds(
     labels, # Label of each image `[n]`
-    n_splits:int=5, # Number of folds; with 5, each model trains on 80 % of the images
+    n_splits:int=5, # Number of folds; with 5, each model trains on 80 %
     *,
-    groups=None, # Group of each image `[n]`, such as the patient or the burst; no group is split. Default: each image for itself
-    label_delim:str=None, # What separates the labels of an image that can have several, as in fastai
+    groups=None, # Group of each image `[n]`, as its patient; none is split
+    label_delim:str=None, # What separates several labels, as in fastai
     seed:int=0, # Seed of the split
-    fewer_splits:bool=False, # Make as many folds as the rarest class has images (or groups), if that is fewer
+    fewer_splits:bool=False, # Make fewer if a class is too rare
 ) -> np.ndarray: # Fold of each image `[n]`, from 0
-    "The fold of each image: each fold has its share of each class, or of each label."
+    "The fold of each image: each fold has its share of each class or label."
     labels = list(labels)
-    if not labels: raise ValueError("there are no labels, so there is nothing to cut into folds")
+    if not labels: raise ValueError("there are no labels to cut into folds")
     classes = classes_of(labels, label_delim)
     group = _groups_of(groups, len(labels))
-    units = _units(labels, classes, group, label_delim)
+    several = is_several(labels, label_delim)
+    if several:
+        has = label_matrix(labels, classes, label_delim)
+        units = pd.DataFrame(has).groupby(group).any().sum()
+    else:
+        codes = label_codes(labels, classes)
+        units = pd.Series(group).groupby(codes).nunique()
     what = 'images' if groups is None else 'groups'
-    if fewer_splits: n_splits = max(2, min(n_splits, units.min()))
-    if units.min() < n_splits: raise _too_rare(units, classes, n_splits, what)
-    if is_several(labels, label_delim):
-        has = np.c_[label_matrix(labels, classes, label_delim), np.ones(len(labels), bool)]
-        counts = pd.DataFrame(has).groupby(group).sum().to_numpy()
-        return _balanced(counts, n_splits, np.random.default_rng(seed))[group]
-    kind = StratifiedKFold if groups is None else StratifiedGroupKFold
-    cut = kind(n_splits, shuffle=True, random_state=seed)
-    fold = np.zeros(len(labels), int)
-    parts = cut.split(labels, label_codes(labels, classes), None if groups is None else group)
-    for i,(_,held) in enumerate(parts): fold[held] = i
-    return fold
-
-def _too_rare(units, classes, n_splits, what):
-    rare = [f'{c!r} has {k}' for c,k in zip(classes, units) if k < n_splits]
-    return ValueError(f"{len(rare)} classes have fewer than {n_splits} {what}, first: {rare[0]}; lower n_splits "
-                      "(fewer_splits=True does), or merge rare classes or leave them out")
+    n_splits = _enough(units, classes, n_splits, what, fewer_splits)
+    if several:
+        has = np.c_[has, np.ones(len(has), bool)]   # the number of images
+        return _balanced(has, group, n_splits, np.random.default_rng(seed))
+    if groups is None: group = None
+    return _stratified(codes, group, n_splits, seed)
 
 # %% ../nbs/00_folds.ipynb #oof0000b
 def blocks(
     n:int, # Rows
     c:int, # Numbers in each
-    size:int=2**20, # Numbers in a block; a few copies of it don't count beside a large table
+    size:int=2**20, # Numbers in a block; few beside those of a large table
 ) -> list: # Slices
     "Slices that cut a table of `n` rows into parts of about `size` numbers."
     step = max(1, size//c)
@@ -159,18 +166,21 @@ def blocks(
 class OutOfFold:
     "What models say of images that they weren't trained on."
     def __init__(self,
-        probs:pd.DataFrame, # Probability of each class, image × class; those of several labels needn't sum to 1
-        label:pd.Series, # Given label by image; text or a list where an image can have several
+        probs:pd.DataFrame, # Image × class; of several labels, needn't sum to 1
+        label:pd.Series, # Given label by image; text, or a list if several
         fold:pd.Series=None, # Fold by image, from 0
-        label_delim:str=None, # What separates several labels in a text, as in fastai
+        label_delim:str=None, # What separates several labels in a text
     ):
         self.probs,self.label_delim = probs,label_delim
         self.label = _by_image(label, probs.index, 'label')
-        self.fold = None if fold is None else _by_image(fold, probs.index, 'fold')
+        self.fold = fold
+        if fold is not None: self.fold = _by_image(fold, probs.index, 'fold')
         self.several = is_several(self.label, label_delim)
         for rows in blocks(*probs.shape):
-            check_probs(probs.iloc[rows].to_numpy(copy=True), 'the probabilities of OutOfFold', self.several)
-        self.codes = None if self.several else label_codes(self.label, self.vocab)
+            part = probs.iloc[rows].to_numpy(copy=True)
+            check_probs(part, 'the probabilities of OutOfFold', self.several)
+        self.codes = None
+        if not self.several: self.codes = label_codes(self.label, self.vocab)
 
     @property
     def vocab(self): return self.probs.columns.tolist()
@@ -181,7 +191,8 @@ class OutOfFold:
 # %% ../nbs/00_folds.ipynb #oof002b
 def _by_image(values, images, what):
     "`values` in the order of `images`, found by name"
-    rows = positions(values.index, images, f'the index of {what}', f'give each image a {what}')
+    rows = positions(values.index, images, f'the index of {what}',
+                     f'give each image a {what}')
     return values.iloc[rows].set_axis(images).rename(what)
 
 # %% ../nbs/00_folds.ipynb #oof00004
@@ -192,22 +203,23 @@ def has(self:OutOfFold) -> np.ndarray: # bool `[n,c]`
 
 @patch(as_prop=True)
 def confidence(self:OutOfFold) -> pd.Series: # 0…1, by image
-    "The probability of the given label; of several labels, the product's geometric mean over the classes."
-    if not self.several:
-        return pd.Series(self.probs.to_numpy()[np.arange(len(self)),self.codes], self.index, name='confidence')
-    has,probs = self.has(),self.probs.to_numpy()
-    logs = np.log(np.where(has, probs, 1-probs).clip(1e-6))
-    return pd.Series(np.exp(logs.mean(1)), self.index, name='confidence')
+    "The probability of the given label; of several, the geometric mean."
+    probs = self.probs.to_numpy()
+    if self.several:
+        given = np.where(self.has(), probs, 1-probs)
+        values = np.exp(np.log(given.clip(1e-6)).mean(1))
+    else: values = probs[np.arange(len(self)),self.codes]
+    return pd.Series(values, self.index, name='confidence')
 
 @patch(as_prop=True)
 def likeliest(self:OutOfFold) -> pd.Series: # By image, as labels are
-    "The class that the model finds most likely; of several labels, those above one half."
+    "The class that the model finds likeliest; of several, those above .5."
     probs,vocab = self.probs.to_numpy(),self.vocab
-    if not self.several: said = [vocab[k] for k in probs.argmax(1)]
-    else:
+    if self.several:
         said = [[c for c,p in zip(vocab, row) if p > .5] for row in probs]
-        if self.label_delim is not None: said = [self.label_delim.join(o) for o in said]
-    return pd.Series(said, self.index, name='likeliest')
+        if self.label_delim is not None: said = map(self.label_delim.join, said)
+    else: said = [vocab[k] for k in probs.argmax(1)]
+    return pd.Series(list(said), self.index, name='likeliest')
 
 @patch
 def table(self:OutOfFold) -> pd.DataFrame: # Row per image
@@ -216,14 +228,17 @@ def table(self:OutOfFold) -> pd.DataFrame: # Row per image
     if self.fold is not None: parts.append(self.fold)
     return pd.concat(parts, axis=1).rename_axis('image')
 
-@patch
-def __repr__(self:OutOfFold): return f"{self._head()}\n{self.table().head()}"
-@patch
-def _repr_html_(self:OutOfFold): return f"<p>{self._head()}</p>{self.table().head().to_html()}"
+# %% ../nbs/00_folds.ipynb #oof0004b
 @patch
 def _head(self:OutOfFold):
     doubted = (self.likeliest.map(str) != self.label.map(str)).sum()
-    return f"Out-of-fold predictions of {len(self):,} images, {len(self.vocab)} classes; {doubted:,} contradict the label"
+    return (f"Out-of-fold predictions of {len(self):,} images, "
+            f"{len(self.vocab)} classes; {doubted:,} contradict the label")
+@patch
+def __repr__(self:OutOfFold): return f"{self._head()}\n{self.table().head()}"
+@patch
+def _repr_html_(self:OutOfFold):
+    return f"<p>{self._head()}</p>{self.table().head().to_html()}"
 
 # %% ../nbs/00_folds.ipynb #oof00006
 def _literal(o): return repr(o.item() if isinstance(o, np.generic) else o)
@@ -233,11 +248,13 @@ def to_csv(self:OutOfFold,
     file, # Path of the file to write
 ):
     "Write all of it to a CSV file."
-    label = self.label.map(json.dumps) if self.label_delim is None and self.several else self.label
+    label = self.label
+    if self.several and self.label_delim is None: label = label.map(json.dumps)
     given = pd.DataFrame({'label': label})
     if self.fold is not None: given['fold'] = self.fold
-    probs = self.probs.set_axis([f'p({_literal(c)})' for c in self.vocab], axis=1)
-    pd.concat([given, probs], axis=1).to_csv(file, index_label='image')
+    columns = [f'p({_literal(c)})' for c in self.vocab]
+    table = pd.concat([given, self.probs.set_axis(columns, axis=1)], axis=1)
+    table.to_csv(file, index_label='image')
 
 @patch(cls_method=True)
 def from_csv(cls:OutOfFold,
@@ -245,7 +262,8 @@ def from_csv(cls:OutOfFold,
     label_delim:str=None, # As it was, for several labels in a text
 ): # `OutOfFold`
     "What was written by `to_csv`."
-    out = pd.read_csv(file, index_col='image', dtype={'image': str, 'label': str}, keep_default_na=False)
+    out = pd.read_csv(file, index_col='image', keep_default_na=False,
+                      dtype={'image': str, 'label': str})
     columns = [c for c in out if c not in ('label','fold')]
     vocab = [ast.literal_eval(c[2:-1]) for c in columns]
     label = out['label']
@@ -266,85 +284,102 @@ def _from_here(path):
     except ValueError: return path.as_posix()   # on another drive
 
 def _of_paths(paths, y):
-    "A table of paths for fastai's `from_df`, and the names of its rows: the paths as they were given"
-    if not callable(y): raise TypeError(f"items are paths and y is {y!r}; pass the function that labels a path, such as y=parent_label")
-    paths = [Path(o) for o in paths]
-    table = pd.DataFrame({'fname': [_from_here(o) for o in paths], 'label': [y(o) for o in paths]})
-    return table, pd.Series(paths, dtype=object, name='fname').map(_as_text)
+    "A table of paths for fastai's `from_df`, and the paths as they were given"
+    if not callable(y):
+        raise TypeError(f"items are paths and y is {y!r}; pass the function "
+            "that labels a path, such as y=parent_label")
+    paths = pd.Series([Path(o) for o in paths], dtype=object, name='fname')
+    fname,label = paths.map(_from_here),[y(o) for o in paths]
+    table = pd.DataFrame({'fname': fname, 'label': label})
+    return table, paths.map(_as_text)
 
 def _of_frame(table, y, fn_col):
-    "The names of the rows: those of the first column, unless `fn_col` says another"
+    "The names of the rows: the first column, or `fn_col`"
     if isinstance(y, (pd.Series,pd.DataFrame,dict,list,np.ndarray)):
-        raise TypeError(f"y is a {type(y).__name__}, and should be the column of the labels; "
-                        "put labels of your own into the table by relabel(items, labels)")
+        raise TypeError(f"y is a {type(y).__name__}, and should be the column "
+            "of the labels; put labels of your own into the table by "
+            "relabel(items, labels)")
     could = [c for c in table if c != y and not str(c).startswith('Unnamed:')]
     if fn_col is None and could: fn_col = could[0]
     for c in (fn_col, y):
-        if c not in table: raise KeyError(f"items has no column {c!r}, only {list(table.columns)}")
+        if c not in table:
+            raise KeyError(f"items has no column {c!r}, only "
+                f"{list(table.columns)}")
     return table[fn_col].map(_as_text)
 
 def _as_table(items, y, fn_col):
     "`items` as a table, the column of their labels, and their names"
-    if isinstance(items, pd.DataFrame): return items, y, _of_frame(items, y, fn_col)
-    table, names = _of_paths(items, y)
+    if isinstance(items, pd.DataFrame):
+        return items, y, _of_frame(items, y, fn_col)
+    table,names = _of_paths(items, y)
     return table, 'label', names
 
 # %% ../nbs/00_folds.ipynb #cf00002b
 def _trained_on(table):
     "Which rows aren't for validation, bool `[n]`"
-    if not len(table): raise ValueError("items has no rows, so there is nothing to train on")
-    if 'is_valid' not in table: return np.ones(len(table), bool)
+    n = len(table)
+    if not n:
+        raise ValueError("items has no rows, so there is nothing to train on")
+    if 'is_valid' not in table: return np.ones(n, bool)
     valid = table['is_valid']
-    bad = ~valid.isin([True,False])
-    if bad.any():
-        raise ValueError(f"is_valid is neither True nor False in {bad.sum()} of {len(table)} rows, first: {valid[bad].iloc[0]!r}; "
-                         "mend the column, for example with .map({'True': True, 'False': False}), or drop it")
-    if valid.all(): raise ValueError(f"all {len(table)} rows are is_valid, so there is nothing to train on")
+    bad = valid[~valid.isin([True,False])]
+    if len(bad):
+        raise ValueError(f"is_valid is neither True nor False in {len(bad)} of "
+            f"{n} rows, first: {bad.iloc[0]!r}; mend the column, for example "
+            "with .map({'True': True, 'False': False}), or drop it")
+    if valid.all():
+        raise ValueError(f"all {n} rows are is_valid, so there is nothing to "
+            "train on")
     return ~valid.to_numpy(bool)
-
-def _no_tags_for_nan(labels, label_delim):
-    "`labels`; where images can have several, a missing text is no label"
-    if not is_several(labels, label_delim): return labels
-    return labels.where(labels.notna(), '')
 
 def _check_names(names, labels):
     "An error unless each image has a name of its own and a label"
-    twice, lost = names.duplicated(), labels.isna()
-    if twice.any(): raise ValueError(f"{twice.sum()} of {len(names)} images share a name, first: {names[twice].iloc[0]!r}; {names.name!r} "
-                                     "should name each image once; name another column by fn_col")
-    if lost.any(): raise ValueError(f"{lost.sum()} of {len(names)} images have no label, first: {names[lost].iloc[0]!r}; "
-                                    "drop them, or set is_valid to True for them")
+    n,twice,lost = len(names),names[names.duplicated()],names[labels.isna()]
+    if len(twice):
+        raise ValueError(f"{len(twice)} of {n} images share a name, first: "
+            f"{twice.iloc[0]!r}; {names.name!r} should name each image once; "
+            "name another column by fn_col")
+    if len(lost):
+        raise ValueError(f"{len(lost)} of {n} images have no label, first: "
+            f"{lost.iloc[0]!r}; drop them, or set is_valid to True for them")
 
 # %% ../nbs/00_folds.ipynb #cf000004
 def _groups(groups, table, ours):
     "The group of each row that is trained on; None where it has none"
     if groups is None: return None
     if isinstance(groups, str):
-        if groups not in table: raise KeyError(f"items has no column {groups!r}, only {list(table.columns)}")
+        if groups not in table:
+            raise KeyError(f"items has no column {groups!r}, only "
+                f"{list(table)}")
         return table[groups][ours].tolist()
     if isinstance(groups, dict): groups = pd.Series(groups, dtype=object)
     if isinstance(groups, pd.Series):
         rows = find_rows(groups, table, what='group', partial=True)[ours]
         return [groups.iloc[i] if i >= 0 else None for i in rows]
-    if len(groups) != len(table): raise ValueError(f"{len(groups)} groups for {len(table)} rows; pass one for each, or a Series by image")
+    if len(groups) != len(table):
+        raise ValueError(f"{len(groups)} groups for {len(table)} rows; pass "
+            "one for each, or a Series by image")
     return np.asarray(groups, dtype=object)[ours].tolist()
 
 def _left_out(without, names):
-    "Which images no model trains on, bool `[n]`; `without` is names, or a bool `Series` by image"
+    "Which images no model trains on, bool `[n]`; by name, or a bool `Series`"
     if without is None: return np.zeros(len(names), bool)
     if getattr(without, 'dtype', None) == bool: without = without.index[without]
-    without = [_as_text(o) for o in without]
-    known = set(names)
+    without,known = [_as_text(o) for o in without],set(names)
     lost = [o for o in without if o not in known]
-    if lost: raise ValueError(f"{len(lost)} of {len(without)} images to be left out aren't among the {len(names)}: {some(lost)}; name them as "
-                              f"they are called in {names.name!r}")
+    if lost:
+        raise ValueError(f"{len(lost)} of {len(without)} images to be left out "
+            f"aren't among the {len(names)}: {some(lost)}; name them as they "
+            f"are called in {names.name!r}")
     return np.isin(names.to_numpy(str), without)
 
 # %% ../nbs/00_folds.ipynb #cf000006
 class _Folds:
     "The images of a crossfold, cut, and what is done with each fold in turn"
-    def __init__(self, rows, y, names, given, label_delim): # `names`: as `rows` has them in a column; `given`: as the user has
+    def __init__(self, rows, y, given, label_delim):
         store_attr()
+        self.given = pd.Index(given)   # names as the user has them
+        self.names = pd.Index(rows[given.name].map(_as_text))   # as `rows` does
         self.labels = rows[y].tolist()
         self.several = is_several(self.labels, label_delim)
         self.classes = classes_of(self.labels, label_delim)
@@ -354,33 +389,43 @@ class _Folds:
     def held(self, f): return np.flatnonzero(self.fold == f)
 
     def build(self, f):
-        "The `Learner` of fold `f`, whose batches come in an order that nothing else draws from"
+        "The `Learner` of fold `f`, the order of its batches its own"
         held = self.fold == f
         table = self.rows.assign(is_valid=held)[held | ~self.without]
         learn = self.make_learner(table)
-        if not isinstance(learn, Learner): raise TypeError(f"make_learner returned {learn!r}; return the Learner, untrained")
+        if not isinstance(learn, Learner):
+            raise TypeError(f"make_learner returned {learn!r}; return the "
+                "Learner, untrained")
         learn.dls.train.rng = random.Random(self.seed + f)
         learn.add_cbs(deepcopy(self.cbs))
         return learn
 
     def places(self, ds, path):
-        "Where in `rows` each item of a data set stands; -1 for images that aren't there"
+        "Where in `rows` each item of a data set stands; -1 for other images"
         items = getattr(ds, 'items', None)
+        if items is None: items = []
         for names in (self.names, self.given):
-            try: return find_rows(names, [] if items is None else items, path, 'row', partial=True)
+            try: return find_rows(names, items, path, 'row', partial=True)
             except (TypeError, ValueError) as e: why = e
-        raise type(why)(f"predictions are put to images by name, and {type(ds).__name__} doesn't say which images it holds: {why}. "
-                        "Make the DataLoaders from the table that make_learner gets, or from paths") from why
+        raise type(why)("predictions are put to images by name, and "
+            f"{type(ds).__name__} doesn't say which images it holds: {why}. "
+            "Make the DataLoaders from the table that make_learner gets, or "
+            "from paths") from why
 
     def found(self, learn, f):
-        "Where in `rows` each held-out item stands: all of fold `f`, and nothing else"
-        ds, want = learn.dls.valid_ds, self.held(f)
-        split = "split the table by its column is_valid, for example with splitter=ColSplitter()"
-        if len(ds) != len(want): raise ValueError(f"make_learner holds out {len(ds)} images, not the {len(want)} of the fold; {split}")
+        "Where in `rows` each held-out item stands: all of fold `f`, no other"
+        how = ("split the table by its column is_valid, for example with "
+               "splitter=ColSplitter()")
+        ds,want = learn.dls.valid_ds,self.held(f)
+        n = len(want)
+        if len(ds) != n:
+            raise ValueError(f"make_learner holds out {len(ds)} images, not "
+                f"the {n} of the fold; {how}")
         places = self.places(ds, learn.dls.path)
-        if sorted(places) != want.tolist():
-            other = [str(self.names[i]) for i in set(want) - set(places)]
-            raise ValueError(f"make_learner doesn't hold out {len(other)} of the {len(want)} images of the fold: {some(other)}; {split}")
+        lost = [str(self.names[i]) for i in set(want) - set(places)]
+        if lost:
+            raise ValueError(f"make_learner doesn't hold out {len(lost)} of "
+                f"the {n} images of the fold: {some(lost)}; {how}")
         return places
 
 # %% ../nbs/00_folds.ipynb #cf000007
@@ -390,16 +435,39 @@ def check(self:_Folds, f):
     with no_random(self.seed + f):
         learn = self.build(f)
         _check_untrained(learn, f)
-        with learn.no_bar(), learn.no_logging(): probs = learn.get_preds(dl=[learn.dls.valid.one_batch()])[0]
+        batch = [learn.dls.valid.one_batch()]
+        with learn.no_bar(), learn.no_logging():
+            probs = learn.get_preds(dl=batch)[0]
     places = self.found(learn, f)
-    leak = np.intersect1d(self.places(learn.dls.train_ds, learn.dls.path), places)
-    if len(leak): raise ValueError(f"make_learner trains on {len(leak)} of the images that it holds out: {some(self.names[leak])}; "
-                                   "take them out of the training set")
-    check_names(list(learn.dls.vocab), self.classes, "the Learner's classes", f"let make_learner read its labels from column {self.y!r}")
+    self.check_leak(learn, places)
+    check_names(list(learn.dls.vocab), self.classes, "the Learner's classes",
+                f"let make_learner read its labels from column {self.y!r}")
     self.check_targets(_targets(learn.dls.valid_ds), learn, places)
     self.check_probs(probs)
     return learn
 
+def _check_untrained(learn, f):
+    "An error if nothing is left to train, or nothing to train on"
+    if len(getattr(getattr(learn, 'recorder', None), 'lrs', [])):
+        raise ValueError("make_learner returned a Learner that is trained "
+            "already; return it untrained, and say how to train it by "
+            "fit=lambda learn: learn.fine_tune(3)")
+    if not len(learn.dls.train):
+        n,bs = len(learn.dls.train_ds),learn.dls.train.bs
+        raise ValueError(f"fold {f+1} has {n} images to train on, less than a "
+            f"batch of {bs}; make bs smaller")
+
+@patch
+def check_leak(self:_Folds, learn, places):
+    "An error if an image is trained on and held out"
+    trained = self.places(learn.dls.train_ds, learn.dls.path)
+    leak = np.intersect1d(trained, places)
+    if len(leak):
+        raise ValueError(f"make_learner trains on {len(leak)} of the images "
+            f"that it holds out: {some(self.names[leak])}; take them out of "
+            "the training set")
+
+# %% ../nbs/00_folds.ipynb #cf00007b
 @patch
 def check_probs(self:_Folds, probs):
     "An error unless a model answers with probabilities"
@@ -407,23 +475,21 @@ def check_probs(self:_Folds, probs):
 
 @patch
 def check_targets(self:_Folds, targs, learn, places):
-    "An error unless the targets of the held-out items are the labels of the table"
+    "An error unless what is held out has the labels of the table"
     if targs is None: return
-    vocab, labels = list(learn.dls.vocab), [self.labels[i] for i in places]
-    if self.several: wrong = (np.asarray(targs) != label_matrix(labels, vocab, self.label_delim)).any(1)
-    else: wrong = np.asarray(targs).reshape(len(labels), -1)[:,0] != label_codes(labels, vocab)
-    if wrong.any(): raise ValueError(f"{wrong.sum()} of the {len(wrong)} labels of the fold are others in the DataLoaders of make_learner, "
-                                     f"first: {self.names[places[wrong.argmax()]]!r}; read them from column {self.y!r}")
-
-def _check_untrained(learn, f):
-    if len(getattr(getattr(learn, 'recorder', None), 'lrs', [])):
-        raise ValueError("make_learner returned a Learner that is trained already; return it untrained, and say how to train it by "
-                         "fit=lambda learn: learn.fine_tune(3)")
-    n, bs = len(learn.dls.train_ds), learn.dls.train.bs
-    if not len(learn.dls.train): raise ValueError(f"fold {f+1} has {n} images to train on, less than a batch of {bs}; make bs smaller")
+    targs,vocab = np.asarray(targs),list(learn.dls.vocab)
+    labels = [self.labels[i] for i in places]
+    if self.several: want = label_matrix(labels, vocab, self.label_delim)
+    else: want = label_codes(labels, vocab)[:,None]
+    wrong = (targs.reshape(len(want), -1) != want).any(1)
+    if wrong.any():
+        first = self.names[places[wrong.argmax()]]
+        raise ValueError(f"{wrong.sum()} of the {len(wrong)} labels of the "
+            "fold are others in the DataLoaders of make_learner, first: "
+            f"{first!r}; read them from column {self.y!r}")
 
 def _targets(ds):
-    "The targets of a data set that can give them without its pictures, else None"
+    "The targets of a data set, if it can give them without its pictures"
     if not isinstance(ds, Datasets) or len(ds.tls) - ds.n_inp != 1: return None
     return np.stack([np.asarray(o) for o in ds.tls[-1]])
 
@@ -435,23 +501,26 @@ class _Steps(Callback):
 
 @patch
 def train(self:_Folds, f):
-    "`f`, and the probabilities of its images in the order of `rows` `[held,classes]`"
+    "`f`, and the probabilities of its images in the order of `rows` `[held,c]`"
     with no_random(self.seed + f):
-        learn, steps = self.build(f), _Steps()
+        learn,steps = self.build(f),_Steps()
         learn.add_cb(steps)
         with learn.no_bar(), learn.no_logging():
             self.fit(learn)
-            if not steps.n: raise ValueError("fit trained nothing: it took no step; pass fit=lambda learn: learn.fine_tune(3), or the like")
+            if not steps.n:
+                raise ValueError("fit trained nothing: it took no step; pass "
+                    "fit=lambda learn: learn.fine_tune(3), or the like")
             probs,targs = learn.get_preds()
     places = self.found(learn, f)
     self.check_targets(targs.cpu(), learn, places)
     self.check_probs(probs)
-    classes = positions(list(learn.dls.vocab), self.classes, "the Learner's classes")
+    vocab = list(learn.dls.vocab)
+    classes = positions(vocab, self.classes, "the Learner's classes")
     return f, probs.float().cpu().numpy()[places.argsort()][:,classes]
 
 # %% ../nbs/00_folds.ipynb #cf000010
 def _write(path, data):
-    "Put an array, or what JSON can hold, into the file `path`: all of it, or, if interrupted, nothing"
+    "Put an array, or what JSON can hold, into a file: all of it or nothing"
     part = path.with_name(path.name + '.part')
     with open(part, 'wb') as f:
         if isinstance(data, np.ndarray): np.save(f, data)
@@ -461,52 +530,69 @@ def _write(path, data):
     os.replace(part, path)
 
 def _code(f):
-    "What a function does, as far as it says so itself: its names, constants and instructions"
+    "What a function does, as far as it says so itself"
     f = inspect.unwrap(getattr(f, 'func', f))
     code = f if inspect.iscode(f) else getattr(f, '__code__', None)
     if code is None: return str(getattr(f, '__qualname__', type(f)))
-    return [code.co_names, [_code(o) if inspect.iscode(o) else repr(o) for o in code.co_consts], code.co_code.hex()]
+    def plain(o): return _code(o) if inspect.iscode(o) else repr(o)
+    consts = [plain(o) for o in code.co_consts]
+    return [code.co_names, consts, code.co_code.hex()]
 
+# %% ../nbs/00_folds.ipynb #cf00010b
 def _changed(was, now, what):
     "What differs between two tables by image, in words"
+    sides = (now.keys() - was.keys(), 'new'), (was.keys() - now.keys(), 'gone')
+    for names,how in sides:
+        if names: yield f"{len(names)} images are {how}, first: {min(names)!r}"
     moved = [o for o in now if o in was and was[o] != now[o]]
-    for some_,verb in ((now.keys() - was.keys(), 'are new'), (was.keys() - now.keys(), 'are gone')):
-        if some_: yield f"{len(some_)} images {verb}, first: {min(some_)!r}"
-    if moved: yield f"{len(moved)} {what} changed, first: {moved[0]!r} was {was[moved[0]]!r}, now {now[moved[0]]!r}"
+    if moved:
+        o = moved[0]
+        yield (f"{len(moved)} {what} changed, first: {o!r} was {was[o]!r}, "
+               f"now {now[o]!r}")
 
 def _changes(was, now):
     "What differs between two runs, in words"
-    out = [f"{k} was {was[k]}, now {now[k]}" for k in ('n_splits','seed','classes','cbs') if was[k] != now[k]]
+    other = [o for o in ('n_splits','seed','classes','cbs') if was[o] != now[o]]
+    out = [f"{o} was {was[o]}, now {now[o]}" for o in other]
     out += _changed(was['label'], now['label'], 'labels')
-    if not out: out += _changed(was['fold'], now['fold'], 'folds')   # which follow from the rest
-    if was['without'] != now['without']: out.append(f"{len(was['without'])} images were left out, now {len(now['without'])}")
+    # the folds follow from the rest
+    if not out: out += _changed(was['fold'], now['fold'], 'folds')
+    if was['without'] != now['without']:
+        n = [len(o['without']) for o in (was,now)]
+        out.append(f"{n[0]} images were left out, now {n[1]}")
     return out
 
 # %% ../nbs/00_folds.ipynb #cf000011
 def _open_run(save, run):
-    "Start the folder `save` for `run`, or make sure that it was started for the same"
+    "Start the folder `save` for `run`, or see that it was started for the same"
     save.mkdir(parents=True, exist_ok=True)
-    file, run = save/'run.json', json.loads(json.dumps(run, default=str))
+    file,run = save/'run.json',json.loads(json.dumps(run, default=str))
     was = json.loads(file.read_text()) if file.exists() else run
     changed = _changes(was, run)
-    if changed: raise ValueError(f"the folds in {save} are of something else: {'; '.join(changed)}. Save to another folder, or delete this one")
+    if changed:
+        raise ValueError(f"the folds in {save} are of something else: "
+            f"{'; '.join(changed)}. Save to another folder, or delete this one")
     other = [k for k in ('make_learner','fit') if was[k] != run[k]]
-    if other: warnings.warn(f"{' and '.join(other)} changed since the folds in {save} were trained. Those that are there are read all the same; "
-                            "to train them anew, delete the folder")
+    if other:
+        warnings.warn(f"{' and '.join(other)} changed since the folds in "
+            f"{save} were trained. Those that are there are read all the same; "
+            "to train them anew, delete the folder")
     if not file.exists(): _write(file, run)
 
 @patch
 def as_run(self:_Folds):
     "What the folds are of, for `run.json`"
-    names = [str(o) for o in self.names]
-    return dict(n_splits=int(self.fold.max())+1, seed=self.seed//1000, classes=self.classes, label=dict(zip(names, self.labels)),
-                fold=dict(zip(names, self.fold.tolist())), without=sorted(np.array(names)[self.without].tolist()),
-                make_learner=_code(self.make_learner), fit=_code(self.fit), cbs=[type(o).__name__ for o in self.cbs])
+    names,fold = self.names.map(str),self.fold.tolist()
+    return dict(n_splits=max(fold)+1, seed=self.seed//1000,
+        classes=self.classes, cbs=[type(o).__name__ for o in self.cbs],
+        label=dict(zip(names, self.labels)), fold=dict(zip(names, fold)),
+        without=sorted(names[self.without]),
+        make_learner=_code(self.make_learner), fit=_code(self.fit))
 
 # %% ../nbs/00_folds.ipynb #cf00012b
 @patch
 def run(self:_Folds, save, n_jobs):
-    "Yields the folds as (fold, probabilities), those in the folder `save` first"
+    "Yields (fold, probabilities) of each, those in the folder `save` first"
     todo = list(range(int(self.fold.max())+1))
     files = {f: save/f'fold{f+1}.npy' for f in todo} if save else {}
     if save: _open_run(save, self.as_run())
@@ -515,45 +601,52 @@ def run(self:_Folds, save, n_jobs):
     if save: print(f"{save}: {len(done)} folds are there, {len(todo)} to train")
     for f in done: yield f, np.load(files[f])
     if not todo: return
-    bar = [hasattr(self.check(f), 'progress') for f in todo]
-    runs = Parallel(n_jobs=n_jobs, return_as='generator_unordered')(delayed(self.train)(f) for f in todo)
-    for f,probs in waiting(runs, total=len(todo), after=0) if all(bar) else runs:
+    bar = all([hasattr(self.check(f), 'progress') for f in todo])
+    parallel = Parallel(n_jobs=n_jobs, return_as='generator_unordered')
+    runs = parallel(delayed(self.train)(f) for f in todo)
+    if bar: runs = waiting(runs, total=len(todo), after=0)
+    for f,probs in runs:
         if save: _write(files[f], probs)
         yield f, probs
 
 # %% ../nbs/00_folds.ipynb #cf000013
 def crossfold(
-    items, # `DataFrame` with a row per image (rows with a true `is_valid` are left out), or paths
-    make_learner, # Your function: gets a table whose `is_valid` marks the fold, returns the `Learner`, untrained
-    fit, # Your function that trains it, such as `lambda learn: learn.fine_tune(3)`
+    items, # Paths, or `DataFrame` by image, of which `is_valid` are left out
+    make_learner, # Function: table, split by `is_valid` → `Learner`, untrained
+    fit, # Function that trains it, such as `lambda learn: learn.fine_tune(3)`
     *,
-    y='label', # Column of the given labels; for paths, the function that labels a path
-    n_splits:int=5, # Number of folds; with 5, each model trains on 80 % of the images
-    groups=None, # What must stay together, such as near-duplicates: column, `Series` or dict by image, or array `[n]`
-    label_delim:str=None, # What separates the labels of an image that can have several, as in fastai
-    fn_col:str=None, # Column that names the images; default: the first, as in fastai's `from_df`
-    fewer_splits:bool=False, # Make as many folds as the rarest class has images, if that is fewer than `n_splits`
-    cbs=None, # Callbacks of each training, such as `EarlyLearning()`; each fold gets copies
-    without=None, # Images that no model trains on: names, or a bool `Series` by image; all are predicted
+    y='label', # Column of the labels; for paths, a function, as `parent_label`
+    n_splits:int=5, # Number of folds; with 5, each model trains on 80 %
+    groups=None, # What stays together: column, `Series` or dict, or array `[n]`
+    label_delim:str=None, # What separates several labels, as in fastai
+    fn_col:str=None, # Column that names the images; default: the first
+    fewer_splits:bool=False, # Make fewer if a class is too rare
+    cbs=None, # Callbacks such as `EarlyLearning()`; each fold gets copies
+    without=None, # Predicted, but not trained on: names, or a bool `Series`
     seed:int=0, # Seed of the folds and of each training
-    save=None, # Folder that keeps each finished fold; the same call goes on from there
-    n_jobs:int=None, # Folds to train side by side, by joblib; default: one, or what `joblib.parallel_config` says
+    save=None, # Folder that keeps finished folds; the same call goes on there
+    n_jobs:int=None, # Folds to train side by side; default: as joblib is set
 ) -> OutOfFold: # Probabilities, label and fold of each image, in your order
     "What a model says of each image that it wasn't trained on."
-    table, y, names = _as_table(items, y, fn_col)
+    table,y,names = _as_table(items, y, fn_col)
     ours = _trained_on(table)
     group = _groups(groups, table, ours)
-    table, names = table[ours], names[ours]
-    table = table.assign(**{y: _no_tags_for_nan(table[y], label_delim)})
-    _check_names(names, table[y])
-    order = names.to_numpy(str).argsort(kind='stable')   # by name: the order of your rows changes nothing
-    rows, given = table.iloc[order], pd.Index(names.iloc[order])
-    todo = _Folds(rows, y, pd.Index(rows[names.name].map(_as_text)), given, label_delim)
+    table,names = table[ours],names[ours]
+    labels,several = table[y],is_several(table[y], label_delim)
+    if several: labels = labels.where(labels.notna(), '')
+    _check_names(names, labels)
+    order = names.to_numpy(str).argsort(kind='stable')   # whatever yours is
+    rows = table.assign(**{y: labels}).iloc[order]
+    todo = _Folds(rows, y, names.iloc[order], label_delim)
     if group is not None: group = [group[i] for i in order]
-    fold = folds(todo.labels, n_splits, groups=group, label_delim=label_delim, seed=seed, fewer_splits=fewer_splits)
-    todo.set(fold, _left_out(without, names)[order], make_learner, fit, L(cbs), 1000*seed)
+    fold = folds(todo.labels, n_splits, groups=group, label_delim=label_delim,
+                 seed=seed, fewer_splits=fewer_splits)
+    without = _left_out(without, names)[order]
+    todo.set(fold, without, make_learner, fit, L(cbs), 1000*seed)
     probs = np.empty((len(rows), len(todo.classes)), np.float32)
-    for f,p in todo.run(Path(save) if save else None, n_jobs): probs[order[todo.held(f)]] = p
+    for f,p in todo.run(Path(save) if save else None, n_jobs):
+        probs[order[todo.held(f)]] = p
     images = pd.Index(names, name='image')
-    return OutOfFold(pd.DataFrame(probs, images, todo.classes, copy=False), table[y].set_axis(images),
-                     pd.Series(fold[order.argsort()], images), label_delim)
+    probs = pd.DataFrame(probs, images, todo.classes, copy=False)
+    fold = pd.Series(fold[order.argsort()], images)
+    return OutOfFold(probs, labels.set_axis(images), fold, label_delim)
