@@ -21,6 +21,7 @@ from .mistakes import *
 from .crossfold import *
 from .issues import *
 from .review import *
+from .rare import *
 from .mining import *
 from .crl import *
 from .thresholds import *

@@ -17,17 +17,16 @@ def minority_classes(
     y:Tensor, # Class indices `[n]`; negative: no label
     c:int, # Number of classes
 ) -> Tensor: # bool `[c]`
-    """The minority classes of a batch: the smallest that together make up at most half
-    of it, without those of one image, which has none to be near to."""
+    """The minority classes of a batch: the smallest that together make up at
+    most half of it, without those of one image, which can't be near to any."""
     y = y[y >= 0]
-    size,order = y.bincount(minlength=c).sort(stable=True)
+    size, order = y.bincount(minlength=c).sort(stable=True)
     small = (size.cumsum(0) <= len(y)/2) & (size > 1)
     return torch.zeros_like(small).scatter(0, order, small)
 
 # %% ../nbs/06b_mining.ipynb #mng011
 class Probability:
-    "Compares probabilities of the minority class: d₊ = |P_a - P_p|, 0 to 1, and d₋ = P_a - P_n, -1 to 1."
-    needs_features = False
+    "Probabilities of the minority class: d₊ = |P_a - P_p|, d₋ = P_a - P_n."
     def __init__(self,
         prob:Tensor, # Probability of the minority class `[n]`
         features:Tensor=None, # Not needed
@@ -37,19 +36,24 @@ class Probability:
     def table(self, a, b): return self.negative(a[:,None], b)
 
 class Features:
-    "Compares features of length 1: the distance of two images is from 0 to 2."
-    needs_features = True
+    "Features, brought to length 1: distances are from 0 to 2."
     def __init__(self,
-        prob:Tensor, # Not needed
-        features:Tensor, # Of length 1 `[n,d]`
-    ): self.f = features
+        prob:Tensor, # Probability of the minority class `[n]`; not compared
+        features:Tensor, # What a layer puts out `[n,...]`
+    ):
+        if features is None or len(features) != len(prob):
+            have = 'no' if features is None else len(features)
+            raise ValueError(f"{have} features for {len(prob)} images: "
+                "train with cbs=HookFeatures(layer before the last); "
+                "for explain and loss_table set learn.loss_func to its base")
+        self.f = F.normalize(features.flatten(1).to(prob.dtype))
     def positive(self, a, p): return (self.f[a] - self.f[p]).norm(dim=-1)
     negative = positive
     def table(self, a, b): return torch.cdist(self.f[a], self.f[b])
 
 # %% ../nbs/06b_mining.ipynb #mng014
 class ClassLevel:
-    "Hard is the same for all anchors of a class: its `k` least probable images, and the `k` most probable others."
+    "Hard for a class: its least probable images, and the likeliest others."
     def __init__(self,
         k:int=25, # Hard positives, and hard negatives; the paper's 25
     ): self.k = k
@@ -58,58 +62,60 @@ class ClassLevel:
         inside:Tensor, # Positions of its images `[r]`: the anchors
         outside:Tensor, # Positions of the others
         compared, # What is compared, such as `Probability(prob)`
-    ) -> tuple: # Positions of each anchor's positives `[r,p]`, and negatives `[r,q]`
+    ) -> tuple: # Positions of positives `[r,p]` and negatives `[r,q]`
         "The hard positives and hard negatives of each anchor."
         pos = inside[prob[inside].argsort()[:self.k]]
         neg = outside[prob[outside].argsort(descending=True)[:self.k]]
-        return pos.expand(len(inside), -1),neg.expand(len(inside), -1)
+        return pos.expand(len(inside), -1), neg.expand(len(inside), -1)
 
 class InstanceLevel(ClassLevel):
-    "Hard is for each anchor its own: the `k` farthest images of its class, and the `k` nearest others."
+    "Hard for an anchor: the farthest images of its class, the nearest others."
     def __call__(self, prob, inside, outside, compared):
-        pos,neg = [],[]
+        pos, neg = [], []
         for a in inside.split(256): # no table is larger than 256 × batch
-            far,near = compared.table(a, inside),compared.table(a, outside)
+            far, near = compared.table(a, inside), compared.table(a, outside)
             far[a[:,None] == inside] = -torch.inf
             pos.append(far.topk(min(self.k, len(inside)-1)).indices)
-            neg.append(near.topk(min(self.k, len(outside)), largest=False).indices)
-        return inside[torch.cat(pos)],outside[torch.cat(neg)]
+            neg.append((-near).topk(min(self.k, len(outside))).indices)
+        return inside[torch.cat(pos)], outside[torch.cat(neg)]
 
 # %% ../nbs/06b_mining.ipynb #mng017
 def mine(
     probs:Tensor, # Class probabilities `[n,c]`
     y:Tensor, # Class indices `[n]`; negative: no label
-    small:Tensor, # Its minority classes, bool `[c]`; at least one
     miner=ClassLevel(), # Which images are hard
     compared=Probability, # What is compared
     features:Tensor=None, # What a layer puts out `[n,...]`, for `Features`
-) -> tuple: # Anchors `[r]`; d₊ `[r,p]`, -inf for no positive; d₋ `[r,q]`, inf for no negative
-    "The anchors of a batch, and how far each is from its hard positives and hard negatives."
-    if features is not None: features = F.normalize(features.flatten(1).to(probs.dtype))
-    found,columns = [],probs.unbind(1)
-    for cls in small.nonzero()[:,0].tolist():
-        inside,outside = (y == cls).nonzero()[:,0],((y != cls) & (y >= 0)).nonzero()[:,0]
-        here,a = compared(columns[cls], features),inside[:,None]
-        with torch.no_grad(): pos,neg = miner(columns[cls], inside, outside, here)
-        d_pos = here.positive(a, pos).masked_fill(pos == a, -torch.inf) # not its own positive
+) -> tuple: # Anchors `[r]`; d₊ `[r,p]`, -inf for none; d₋ `[r,q]`, inf for none
+    "How far each anchor of a batch is from its hard positives and negatives."
+    columns, none = probs.unbind(1), probs[:0,:1]
+    found = [(y[:0], none, none)]
+    for c in minority_classes(y, len(columns)).nonzero()[:,0].tolist():
+        inside = (y == c).nonzero()[:,0]
+        outside = ((y != c) & (y >= 0)).nonzero()[:,0]
+        here, a = compared(columns[c], features), inside[:,None]
+        with torch.no_grad():
+            pos, neg = miner(columns[c], inside, outside, here)
+        d_pos = here.positive(a, pos).masked_fill(pos == a, -torch.inf)
         found.append((inside, d_pos, here.negative(a, neg)))
-    anchors,d_pos,d_neg = zip(*found)
-    return torch.cat(anchors),_one_table(d_pos, -torch.inf),_one_table(d_neg, torch.inf)
+    a, d_pos, d_neg = zip(*found)
+    return torch.cat(a), _stack(d_pos, -torch.inf), _stack(d_neg, torch.inf)
 
-def _one_table(tables, value):
-    "Tables `[r,p]` one below the other, `value` where one is narrower than another"
+def _stack(tables, value):
+    "Tables `[r,p]` one below the other, with `value` where one is narrower"
     width = max(t.shape[1] for t in tables)
-    return torch.cat([F.pad(t, (0, width-t.shape[1]), value=value) for t in tables])
+    padded = [F.pad(t, (0, width-t.shape[1]), value=value) for t in tables]
+    return torch.cat(padded)
 
 # %% ../nbs/06b_mining.ipynb #mng022
 def _how_many(distances): return distances.isfinite().sum().clamp(min=1)
 
 class Relative:
-    "Triplets, each positive nearer than each negative by a margin: the mean of max(0, m + d₊ - d₋)."
+    "Triplets, positives nearer than negatives: mean of max(0, m + d₊ - d₋)."
     def __init__(self,
-        margin:float=.5, # In units of the distance; the paper's 0.5 (for features it takes 2π/c)
-        active:bool=False, # The mean over the triplets that still cost something; the paper's is over all
-    ): self.margin,self.active = margin,active
+        margin:float=.5, # m, in units of the distance; the paper's 0.5
+        active:bool=False, # Of triplets that still cost; the paper: of all
+    ): self.margin, self.active = margin, active
     def __call__(self,
         d_pos:Tensor, # Distances to positives `[r,p]`, -inf for none
         d_neg:Tensor, # Distances to negatives `[r,q]`, inf for none
@@ -121,9 +127,9 @@ class Relative:
         return cost.sum((1,2)) / triplets.clamp(min=1)
 
 class Absolute:
-    "Pairs, positives near and negatives beyond a margin: ½(mean of d₊² + mean of max(0, m - d₋)²)."
+    "Pairs, positives near, negatives far: ½(mean d₊² + mean max(0, m - d₋)²)."
     def __init__(self,
-        margin:float=.5, # In units of the distance
+        margin:float=.5, # m, in units of the distance
     ): self.margin = margin
     def __call__(self, d_pos, d_neg):
         near = (d_pos.clamp(min=0)**2).sum(1) / _how_many(d_pos)
@@ -131,12 +137,13 @@ class Absolute:
         return (near + far)/2
 
 class Distribution:
-    "Histograms, how often a negative is nearer than a positive: Σ_t h₊(t)·Σ_{s≤t} h₋(s), as in Ustinova and Lempitsky 2016."
+    """Histograms, how often a negative is nearer than a positive:
+    Σ_t h₊(t)·Σ_{s≤t} h₋(s), as in Ustinova and Lempitsky 2016."""
     def __init__(self,
-        step:float=.02, # Width of a bin, of which there are 150 from -1 to 2, for both kinds of distance
+        step:float=.02, # Width of a bin, from -1 to 2 for all distances
     ): self.step = step
-    def on_nodes(self, d): # shared out between the two nearest nodes, which gives it a gradient
-        nodes = torch.arange(-1, 2+self.step/2, self.step, dtype=d.dtype, device=d.device)
+    def on_nodes(self, d): # shared by the two nearest, which gives a slope
+        nodes = torch.arange(round(3/self.step) + 1).to(d)*self.step - 1
         return F.relu(1 - (d[...,None]-nodes).abs()/self.step)
     def __call__(self, d_pos, d_neg):
         h_pos = self.on_nodes(d_pos).sum(1) / _how_many(d_pos)

@@ -64,7 +64,7 @@ TASKS = {'See what a loss does with each image': 'anatomy',
     'Weigh images, or bring the doubtful ones in later': 'weights items',
     'Let some mistakes cost more than others': 'groups hierarchy mistakes matrices',
     'Find wrong labels, and train in spite of them': 'folds crossfold clean issues review',
-    'Train with rare classes': 'crl mining',
+    'Train with rare classes': 'rare crl mining',
     'Draw the line: thresholds, and no answer': 'thresholds decisions cuts',
     'Hold out what you have checked, and answer': 'answers',
     'Match tables with images, and show them': 'names pictures'}
