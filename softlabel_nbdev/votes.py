@@ -31,6 +31,15 @@ def _counts(votes):
     cell = votes.image*c + votes.label
     return np.bincount(cell, minlength=n*c).reshape(n, c)
 
+def _shares(
+    counts, # Votes by image and class `[n,c]`
+) -> np.ndarray: # `[n,c]`, rows sum to 1
+    "The share of votes of each class; where nobody voted, its share of all."
+    shares = counts.astype(float)
+    shares[~counts.any(1)] = counts.sum(0)
+    shares /= shares.sum(1, keepdims=True)
+    return shares
+
 def _skills(
     votes:Votes, # One label each
     right, # How right each vote is `[v]`, 0 to 1
@@ -40,58 +49,31 @@ def _skills(
     total = np.bincount(votes.annotator, right, minlength=len(n))
     return total/np.where(n, n, np.nan)
 
-def _shares(
-    counts, # Votes by image and class `[n,c]`
-) -> np.ndarray: # `[n,c]`, rows sum to 1
-    "The share of votes that each class has; where nobody voted, its share of all votes."
-    shares = counts.astype(float)
-    shares[~counts.any(1)] = counts.sum(0)
-    shares /= shares.sum(1, keepdims=True)
-    return shares
-
 def _majority(votes:Votes):
-    "Shares of votes `[n,c]`, the class with most votes `[n]`, how often annotators agree with it."
+    "Shares `[n,c]`, class with most votes `[n]`, how often each agrees to it."
     counts = _counts(votes)
     c = counts.shape[1]
     most = counts == counts.max(1, keepdims=True)
-    liked = counts.sum(0) - np.arange(c)/c      # in all, and then the first in the vocab
+    liked = counts.sum(0) - np.arange(c)/c   # in all, then first in the vocab
     label = np.where(most, liked, -1).argmax(1)
-    return _shares(counts), label, _skills(votes, label[votes.image] == votes.label)
+    skill = _skills(votes, label[votes.image] == votes.label)
+    return _shares(counts), label, skill
 
 # %% ../nbs/03b_votes.ipynb #votes027
 class _DawidSkene:
-    "Turns votes into confusion matrices and back into probabilities, until they agree."
+    "Turns votes into confusion matrices and back, until they agree."
     def __init__(self, votes:Votes, pool:float=10.):
         self.pool,self.c = pool,len(votes.vocab)
-        answer = votes.annotator*self.c + votes.label
-        column,answer = pd.factorize(answer)
+        column,answer = pd.factorize(votes.annotator*self.c + votes.label)
         self.who,self.said = np.divmod(answer, self.c)
-        self.right = self.said[:,None] == np.arange(self.c)
+        self.right = self.said[:,None] == np.arange(self.c)   # `[answers,c]`
         ones = np.ones(len(votes), np.float32)
         shape = len(votes.images),len(answer)
         self.given = csr_array((ones, (votes.image, column)), shape=shape)
         self.taken = self.given.T.tocsr()
 
-    def confusions(self, probs):
-        "P(annotator says it | true class), for each answer that somebody gave `[answers,c]`"
-        count = self.taken @ probs
-        total = _sum_by(self.who, count, self.who.max()+1)
-        prior = self.expected(count, total)
-        return (count + self.pool*prior)/(total[self.who] + self.pool)
-
-    def expected(self, count, total):
-        "The same, of someone with everyone's mistakes, but as many as their own"
-        everyone = _sum_by(self.said, count, self.c) + 1/self.c
-        everyone /= everyone.sum(0)
-        right = np.diag(everyone)
-        own = np.bincount(self.who, (count*self.right).sum(1))
-        odds = _odds(own, total.sum(1), self.pool)/_odds(total@right, total.sum(1), self.pool)
-        odds = odds[self.who,None].astype(count.dtype)
-        prior = np.where(self.right, odds, 1)*everyone[self.said]
-        return prior/(odds*right + 1-right)
-
     def truth(self, confusions, freq):
-        "P(class | all votes on an image) `[n,c]`, where class `j` has frequency `freq[j]`"
+        "P(class | all votes on an image) `[n,c]`, if class `j` has `freq[j]`"
         probs = self.given @ np.log(confusions)
         probs += np.log(freq + 1e-12)
         probs -= probs.max(1, keepdims=True)
@@ -100,7 +82,7 @@ class _DawidSkene:
         return probs
 
     def fit(self, probs, steps=100, tol=1e-4):
-        "Take turns, from `probs` on, until an image moves by less than `tol` on average"
+        "Take turns from `probs` on, until images move by less than `tol`"
         probs = probs.astype(np.float32)
         for _ in waiting(range(steps)):
             freq = probs.mean(0, dtype=float)
@@ -108,41 +90,72 @@ class _DawidSkene:
             if abs(probs-old).sum(1).mean() < tol: break
         return probs
 
+# %% ../nbs/03b_votes.ipynb #votes27c
+@patch
+def confusions(self:_DawidSkene, probs):
+    "P(annotator says it | true class), for each answer `[answers,c]`"
+    count = self.taken @ probs
+    total = _sum_by(self.who, count, self.who.max()+1)
+    prior = self.expected(count, total)
+    return (count + self.pool*prior)/(total[self.who] + self.pool)
+
+@patch
+def expected(self:_DawidSkene, count, total):
+    "The same of someone with everyone's mistakes, but as many as their own"
+    everyone = _sum_by(self.said, count, self.c) + 1/self.c
+    everyone /= everyone.sum(0)            # P(said | true) `[c,c]`
+    right = np.diag(everyone)
+    better = self.better(count, total, right)[self.who,None]
+    prior = np.where(self.right, better*right, everyone[self.said])
+    return prior/(better*right + 1-right)  # over all answers that is 1
+
+@patch
+def better(self:_DawidSkene, count, total, right):
+    "Each annotator's odds of being right, over everyone's on their images"
+    n = total.sum(1)
+    own = np.bincount(self.who, (count*self.right).sum(1))
+    everyone = total @ right
+    odds = _odds(own, n, self.pool)/_odds(everyone, n, self.pool)
+    return odds.astype(count.dtype)
+
+# %% ../nbs/03b_votes.ipynb #votes27d
 def _odds(right, n, pool):
     "Right votes to wrong ones, where `pool` of each are added"
     return (right + pool)/((n-right).clip(0) + pool)
 
 def _sum_by(group, rows, n):
     "The sum of the rows of each of `n` groups"
-    where = group, np.arange(len(group))
-    return csr_array((np.ones(len(group), rows.dtype), where), shape=(n,len(group))) @ rows
+    where,ones = (group, np.arange(len(group))),np.ones(len(group), rows.dtype)
+    return csr_array((ones, where), shape=(n,len(group))) @ rows
 
 def _dawid_skene(votes:Votes):
-    "Probabilities `[n,c]`, the likeliest class `[n]`, the expected share of right votes of each annotator."
+    "Probabilities `[n,c]`, likeliest class `[n]`, skill of each annotator."
     probs = _DawidSkene(votes).fit(_shares(_counts(votes))).astype(float)
-    probs /= probs.sum(1, keepdims=True)     # which single precision leaves to be done
-    return probs, probs.argmax(1), _skills(votes, probs[votes.image,votes.label])
+    probs /= probs.sum(1, keepdims=True)   # as single precision has them nearly
+    skill = _skills(votes, probs[votes.image,votes.label])
+    return probs, probs.argmax(1), skill
 
 # %% ../nbs/03b_votes.ipynb #votes035
 def _dense(
     votes:Votes, # One label each
 ) -> pd.DataFrame: # Images × annotators, class numbers and NaN
     "The votes as cleanlab takes them; an error where that is too large."
-    shape = len(votes.images),len(votes.annotators)
-    if np.prod(shape, dtype=float) > 1e8:
-        raise ValueError(f"cleanlab needs a table of images × annotators, here {shape[0]:,} × {shape[1]:,}; "
-                         "leave out pred_probs, or take the images in parts that different annotators saw")
-    table = np.full(shape, np.nan)
+    n,people = len(votes.images),len(votes.annotators)
+    if n*people > 1e8:
+        raise ValueError("cleanlab needs a table of images × annotators, here "
+            f"{n:,} × {people:,}; leave out pred_probs, or take the images in "
+            "parts that different annotators saw")
+    table = np.full((n,people), np.nan)
     table[votes.image,votes.annotator] = votes.label
     return pd.DataFrame(table)
 
 def _crowdlab(votes:Votes, probs):
-    "CROWDLAB's probabilities `[n,c]`, consensus class `[n]` and quality of each annotator, from cleanlab."
+    "CROWDLAB's probabilities `[n,c]`, class `[n]`, quality of each annotator."
     out = get_label_quality_multiannotator(_dense(votes), probs, verbose=False,
         return_detailed_quality=False, return_weights=True)
     table,c = out['label_quality'],len(votes.vocab)
     both = table.num_annotations > 1
-    right = table.annotator_agreement[both].mean()   # P(an annotator gives the consensus label)
+    right = table.annotator_agreement[both].mean()   # P(says the consensus)
     weight = out['annotator_weight'][votes.annotator]
     cell = votes.image*c + votes.label
     said = np.bincount(cell, weight, minlength=probs.size).reshape(probs.shape)
@@ -155,12 +168,12 @@ def _crowdlab(votes:Votes, probs):
 
 # %% ../nbs/03b_votes.ipynb #votes036
 def _crowdlab_on_part(votes, probs):
-    "As `_crowdlab`, where some images, or annotators, have no votes on this question"
+    "As `_crowdlab`, where some images, or annotators, have no votes"
     part = votes.subset(np.ones(len(votes), dtype=bool))
-    there = np.unique(votes.image)
+    there,who = np.unique(votes.image),np.unique(votes.annotator)
     post,label = probs.copy(),probs.argmax(1)
     skill = np.full(len(votes.annotators), np.nan)
-    post[there],label[there],skill[np.unique(votes.annotator)] = _crowdlab(part, probs[there])
+    post[there],label[there],skill[who] = _crowdlab(part, probs[there])
     return post, label, skill
 
 # %% ../nbs/03b_votes.ipynb #votes038
@@ -168,43 +181,49 @@ def _crowdlab_on_part(votes, probs):
 class Consensus:
     "What the votes say of each image and of each annotator."
     label:pd.Series # By image: the label; several labels: a list
-    agreement:pd.Series # By image: share of votes for it; several labels: the mean over them
-    quality:pd.Series # By image: probability that it is right; several labels: the mean over them
+    agreement:pd.Series # By image: share of votes for it; several: their mean
+    quality:pd.Series # By image: how likely it is right; several: their mean
     tied:pd.Series # By image: whether another label has as many votes
     probs:pd.DataFrame # Image × class: the soft label
-    annotators:pd.DataFrame # By annotator: `skill`, the expected share of right votes, and number of `votes`
+    annotators:pd.DataFrame # By annotator: expected `skill`, number of `votes`
     votes:Votes=None # What it comes from; None after `from_csv`
 
     @property
-    def several(self): return self.votes.several if self.votes is not None else isinstance(self.label.iloc[0], list)
-
+    def several(self):
+        if self.votes is not None: return self.votes.several
+        return isinstance(self.label.iloc[0], list)
     @property
     def vocab(self): return list(self.probs.columns)
-
     @property
-    def table(self): return pd.DataFrame({o: getattr(self, o) for o in ('label','agreement','quality','tied')})
+    def table(self):
+        columns = 'label', 'agreement', 'quality', 'tied'
+        return pd.DataFrame({o: getattr(self, o) for o in columns})
 
     def __len__(self): return len(self.label)
     def __repr__(self): return f"{self._head()}\n{self.table.head().round(3)}"
-    def _repr_html_(self): return f"<p>{self._head()}</p>{self.table.head().round(3).to_html()}"
+    def _repr_html_(self):
+        return f"<p>{self._head()}</p>{self.table.head().round(3).to_html()}"
     def _head(self):
-        return (f"Consensus of {len(self.annotators):,} annotators on {len(self):,} images, {self.tied.sum():,} of them tied; "
-                f"mean agreement {self.agreement.mean():.2f}, mean quality {self.quality.mean():.2f}")
+        return (f"Consensus of {len(self.annotators):,} annotators on "
+                f"{len(self):,} images, {self.tied.sum():,} of them tied; "
+                f"mean agreement {self.agreement.mean():.2f}, "
+                f"mean quality {self.quality.mean():.2f}")
 
 # %% ../nbs/03b_votes.ipynb #votes039
 def consensus(
-    votes, # `Votes`, or what `read_votes` takes: images × annotators, a row per vote, or a CSV file
-    vocab=None, # The classes, such as `dls.vocab`; default: the labels that occur, sorted
+    votes, # `Votes`, or what `read_votes` takes: a table or a CSV file
+    vocab=None, # List of the classes; default: the labels that occur, sorted
     *,
-    pred_probs=None, # Out-of-fold probabilities, `DataFrame` image × class such as `oof.probs`, or array in the order of the images
-    method:str=None, # 'majority', 'dawid_skene' or 'crowdlab'; default: 'crowdlab' with `pred_probs`, else 'dawid_skene'
+    pred_probs=None, # Out-of-fold probabilities image × class, as `oof.probs`
+    method:str=None, # 'majority', 'dawid_skene'; with `pred_probs` 'crowdlab'
 ) -> Consensus:
-    "The label, its quality and the soft label that the votes give each image, and the skill of each annotator."
+    "Label, quality and soft label of each image, and skill of each annotator."
     method = _method(method, pred_probs)
-    if not isinstance(votes, Votes): votes = read_votes(votes, vocab)
+    votes = _as_votes(votes, vocab)
     _check(votes)
     probs = None if pred_probs is None else _in_order(pred_probs, votes)
-    if not votes.several: return _one_label(votes, _aggregate(votes, method, probs))
+    if not votes.several:
+        return _one_label(votes, _aggregate(votes, method, probs))
     each = []
     for i in range(len(votes.vocab)):
         yes = None if probs is None else np.stack([1-probs[:,i], probs[:,i]], 1)
@@ -212,17 +231,46 @@ def consensus(
     return _several_labels(votes, each)
 
 # %% ../nbs/03b_votes.ipynb #votes041
+_methods = 'majority', 'dawid_skene', 'crowdlab'
+
+def _as_votes(votes, vocab):
+    "`Votes` of what `read_votes` takes"
+    if isinstance(vocab, str):
+        method = vocab in _methods
+        mend = f"method={vocab!r}" if method else f"vocab=[{vocab!r}, …]"
+        raise TypeError("the second argument is the list of classes, and this "
+            f"is {vocab!r}; say {mend}")
+    return votes if isinstance(votes, Votes) else read_votes(votes, vocab)
+
 def _method(method, pred_probs):
     "The method's name, checked against what there is"
-    if method is None: method = 'dawid_skene' if pred_probs is None else 'crowdlab'
-    if method not in ('majority','dawid_skene','crowdlab'):
-        raise ValueError(f"no method named {method!r}; there are 'majority', 'dawid_skene' and 'crowdlab'")
+    if method is None:
+        method = 'dawid_skene' if pred_probs is None else 'crowdlab'
+    if method not in _methods:
+        raise ValueError(f"no method named {method!r}; there are "
+            f"{some(_methods)}")
     if method == 'crowdlab' and pred_probs is None:
-        raise ValueError("crowdlab needs pred_probs, the out-of-fold probabilities: pass those of crossfold")
+        raise ValueError("crowdlab needs pred_probs, the out-of-fold "
+            "probabilities: pass those of crossfold")
     if method != 'crowdlab' and pred_probs is not None:
-        raise ValueError(f"{method} does not use pred_probs: leave them out, or method")
+        raise ValueError(f"{method} does not use pred_probs: leave them out, "
+            "or method")
     return method
 
+def _check(votes):
+    "An error if nobody can agree with anyone"
+    if not len(votes):
+        raise ValueError("there are no votes; pass a table with a row for each "
+            "image, or for each vote")
+    if len(votes.annotators) < 2:
+        raise ValueError("votes of one annotator only, so there is nothing to "
+            "agree on: use them as labels, and take a weight from out-of-fold "
+            "probabilities instead (chapter 5)")
+    if np.bincount(votes.image).max() < 2:
+        raise ValueError("no image has two votes, so nobody can agree with "
+            "anyone; have some images labelled twice")
+
+# %% ../nbs/03b_votes.ipynb #votes042
 def _aggregate(votes, method, probs):
     if method == 'crowdlab': return _crowdlab_on_part(votes, probs)
     return dict(majority=_majority, dawid_skene=_dawid_skene)[method](votes)
@@ -231,40 +279,34 @@ def _result(votes, probs, skill, **columns):
     "A `Consensus` from arrays"
     columns = {o: pd.Series(v, votes.images, name=o) for o,v in columns.items()}
     number = np.bincount(votes.annotator, minlength=len(votes.annotators))
-    annotators = pd.DataFrame({'skill': skill, 'votes': number}, votes.annotators)
+    people = pd.DataFrame({'skill': skill, 'votes': number}, votes.annotators)
     probs = pd.DataFrame(probs, votes.images, votes.vocab)
-    return Consensus(**columns, probs=probs, annotators=annotators, votes=votes)
+    return Consensus(**columns, probs=probs, annotators=people, votes=votes)
 
 def _one_label(votes, found):
+    "From what `_aggregate` found"
     probs,label,skill = found
     share = _shares(_counts(votes))
     rows = np.arange(len(share))
     most = share == share.max(1, keepdims=True)
     names = np.empty(len(votes.vocab), dtype=object)
     names[:] = votes.vocab
-    return _result(votes, probs, skill, label=names[label], agreement=share[rows,label],
-                   quality=probs[rows,label], tied=most.sum(1) > 1)
+    return _result(votes, probs, skill, label=names[label],
+        agreement=share[rows,label], quality=probs[rows,label],
+        tied=most.sum(1) > 1)
 
 def _several_labels(votes, found):
     "From what `_aggregate` found on each class"
     probs = np.stack([o[0][:,1] for o in found], 1)
     label = np.stack([o[1] for o in found], 1)
-    share = np.stack([_shares(_counts(_question(votes, i)))[:,1] for i in range(len(found))], 1)
+    counts = [_counts(_question(votes, i)) for i in range(len(found))]
+    share = np.stack([_shares(o)[:,1] for o in counts], 1)
     sure = np.where(label, probs, 1-probs)
     agree = np.where(label, share, 1-share)
+    skill = np.nanmean([o[2] for o in found], 0)
     names = pd.Series(votes.names(label), dtype=object).to_numpy()
-    return _result(votes, probs, np.nanmean([o[2] for o in found], 0), label=names,
-                   agreement=agree.mean(1), quality=sure.mean(1), tied=(share == .5).any(1))
-
-# %% ../nbs/03b_votes.ipynb #votes042
-def _check(votes):
-    "An error if nobody can agree with anyone"
-    if not len(votes): raise ValueError("there are no votes; pass a table with a row for each image, or for each vote")
-    if len(votes.annotators) < 2:
-        raise ValueError("votes of one annotator only, so there is nothing to agree on: use them as labels, and take a "
-                         "weight from out-of-fold probabilities instead (chapter 5)")
-    if np.bincount(votes.image).max() < 2:
-        raise ValueError("no image has two votes, so nobody can agree with anyone; have some images labelled twice")
+    return _result(votes, probs, skill, label=names, agreement=agree.mean(1),
+        quality=sure.mean(1), tied=(share == .5).any(1))
 
 # %% ../nbs/03b_votes.ipynb #votes043
 def _rows_of(probs, images):
@@ -273,14 +315,17 @@ def _rows_of(probs, images):
     return find_rows(probs, images, what='prediction')
 
 def _in_order(probs, votes):
-    "Probabilities as an array in the order of the images and classes of `votes`"
+    "Probabilities in the order of the images and classes of `votes`"
     if isinstance(probs, pd.DataFrame):
-        columns = positions(probs.columns, votes.vocab, 'the columns of pred_probs')
+        what = 'the columns of pred_probs'
+        columns = positions(probs.columns, votes.vocab, what)
         probs = probs.iloc[_rows_of(probs, votes.images), columns]
     probs = np.array(probs, dtype=float)
-    if probs.shape != (len(votes.images),len(votes.vocab)):
-        raise ValueError(f"pred_probs has shape {list(probs.shape)} for {len(votes.images)} images with votes and {len(votes.vocab)} "
-                         "classes; pass a row for each image and a column for each class")
+    n,c = len(votes.images),len(votes.vocab)
+    if probs.shape != (n,c):
+        raise ValueError(f"pred_probs has shape {list(probs.shape)} for {n} "
+            f"images with votes and {c} classes; pass a row for each image and "
+            "a column for each class")
     check_probs(probs, 'pred_probs', several=votes.several)
     return probs
 
@@ -289,64 +334,80 @@ def _in_order(probs, votes):
 def confusion(self:Consensus,
     annotator, # Name of the annotator
     label=None, # Several labels: the class that is asked about
-) -> pd.DataFrame: # True class × what they said; each row sums to the images of that class that they saw
-    "Expected number of this annotator's votes by true class and by what they said."
-    if self.votes is None: raise ValueError("a consensus from a CSV file has no votes: pass from_csv(…, votes=read_votes(…))")
+) -> pd.DataFrame: # True class × what they said; a row sums to what they saw
+    "Expected number of their votes, by true class and by what they said."
+    if self.votes is None: raise _without_votes()
     votes,probs = self.votes,self.probs.to_numpy()
     if votes.several:
         i = positions(self.vocab, [label], 'the classes')[0]
-        votes,probs = _question(votes, i),np.stack([1-probs[:,i], probs[:,i]], 1)
+        votes,probs = _question(votes, i),probs[:,i]
+        probs = np.stack([1-probs, probs], 1)
     mine = votes.by(annotator)
-    counts = _sum_by(votes.label[mine], probs[votes.image[mine]], len(votes.vocab))
+    probs = probs[votes.image[mine]]
+    counts = _sum_by(votes.label[mine], probs, len(votes.vocab))
     said = pd.Index(votes.vocab, name='said')
     return pd.DataFrame(counts.T, said.rename('true'), said)
+
+def _without_votes():
+    return ValueError("a consensus from a CSV file has no votes: pass "
+        "from_csv(…, votes=read_votes(…))")
 
 # %% ../nbs/03b_votes.ipynb #votes057
 def calibration(
     consensus:Consensus, # One label for each image
-    truth, # `Series` of right labels by image, such as those you checked; or an array in the order of the images
+    truth, # Right labels by image, such as those you checked; or array
     bins=(0,.2,.4,.6,.8,.9,.99,1), # Ranges of quality
-) -> pd.DataFrame: # By range of quality: mean `quality`, share `right`, number of `images`
+) -> pd.DataFrame: # By range: mean `quality`, share `right`, number of `images`
     "How often labels are right, beside the quality that they claim."
-    if not isinstance(truth, pd.Series): truth = pd.Series(truth, consensus.label.index)
-    known = consensus.label.index.intersection(truth.index)
-    if not len(known): raise ValueError(f"no image of truth has votes; it has {some(truth.index)}, the votes {some(consensus.label.index)}")
-    table = pd.DataFrame({'quality': consensus.quality[known], 'right': consensus.label[known] == truth[known]})
-    by = table.groupby(pd.cut(table.quality, list(bins), include_lowest=True), observed=True)
+    label,quality = consensus.label,consensus.quality
+    if not isinstance(truth, pd.Series): truth = pd.Series(truth, label.index)
+    known = label.index.intersection(truth.index)
+    if not len(known):
+        raise ValueError(f"no image of truth has votes; it has "
+            f"{some(truth.index)}, the votes {some(label.index)}")
+    right = label[known] == truth[known]
+    table = pd.DataFrame({'quality': quality[known], 'right': right})
+    ranges = pd.cut(table.quality, list(bins), include_lowest=True)
+    by = table.groupby(ranges, observed=True)
     return by.mean().assign(images=by.size()).rename_axis('of quality')
 
 # %% ../nbs/03b_votes.ipynb #votes064
 def _question(votes, i):
-    "Whether an image has label `vocab[i]`, as votes for 0 and 1, and everything else as it was"
-    answered = votes.label[:,i] >= 0
-    parts = [o[answered] for o in (votes.image, votes.annotator, votes.label[:,i])]
+    "Whether an image has label `vocab[i]`, as votes for 0 and 1"
+    label = votes.label[:,i]
+    there = label >= 0
+    parts = [o[there] for o in (votes.image, votes.annotator, label)]
     return Votes(*parts, votes.images, votes.annotators, [0,1])
 
 # %% ../nbs/03b_votes.ipynb #votes070
 def ask_next(
     consensus:Consensus, # From `consensus(votes)`, one label for each image
-    probs:pd.DataFrame, # Image × class: out-of-fold probabilities; images that nobody voted on may be among them
+    probs:pd.DataFrame, # Image × class, out-of-fold; images without votes, too
     n:int=100, # How many images
 ) -> pd.Series: # By image: cleanlab's score, the lowest first
     "The `n` images for which one more vote helps most."
     votes = consensus.votes
-    if votes is None: raise ValueError("a consensus from a CSV file has no votes: pass from_csv(…, votes=read_votes(…))")
-    if votes.several: raise ValueError("cleanlab scores one label for each image, and these have several; ask about one label at a time")
-    rows = _rows_of(probs, votes.images)
-    probs = probs.iloc[:,positions(probs.columns, votes.vocab, 'the columns of probs')]
-    check_probs(np.array(probs), 'probs')
-    rest = np.setdiff1d(np.arange(len(probs)), rows)
-    new = probs.iloc[rest]
-    scores = get_active_learning_scores(_dense(votes), probs.to_numpy()[rows], new.to_numpy() if len(new) else None)
-    scores = pd.Series(np.concatenate(scores), [*votes.images, *new.index], name='score')
+    if votes is None: raise _without_votes()
+    if votes.several:
+        raise ValueError("cleanlab scores one label for each image, and these "
+            "have several; ask about one label at a time")
+    columns = positions(probs.columns, votes.vocab, 'the columns of probs')
+    voted = _rows_of(probs, votes.images)
+    p = np.array(probs.iloc[:,columns])
+    check_probs(p, 'probs')
+    new = np.setdiff1d(np.arange(len(p)), voted)
+    scores = get_active_learning_scores(_dense(votes), p[voted],
+                                        p[new] if len(new) else None)
+    images = [*votes.images, *probs.index[new]]
+    scores = pd.Series(np.concatenate(scores), images, name='score')
     return scores.rename_axis(probs.index.name).nsmallest(n)
 
 # %% ../nbs/03b_votes.ipynb #votes074
 def disputed(
     votes, # `Votes`, or what `read_votes` takes; one label each
     n:int=6, # How many images
-    vocab=None, # The classes; default: the labels that occur, sorted
-) -> pd.DataFrame: # Image × class: number of votes, the most disputed image first
+    vocab=None, # List of the classes; default: the labels that occur, sorted
+) -> pd.DataFrame: # Image × class: number of votes, the most disputed first
     "The images on which people agree least."
     votes = _one_each(votes, vocab)
     counts = _counts(votes)
@@ -356,62 +417,71 @@ def disputed(
 
 def _one_each(votes, vocab):
     "`Votes` with one label each"
-    if not isinstance(votes, Votes): votes = read_votes(votes, vocab)
-    if votes.several: raise ValueError("these votes have several labels per image; look at one label at a time, "
-                                       "such as votes.wide().map(lambda o: 'cat' in o)")
+    votes = _as_votes(votes, vocab)
+    if votes.several:
+        raise ValueError("these votes have several labels per image; look at "
+            "one label at a time, such as votes.wide().map(lambda o: 'cat' in "
+            "o)")
     _check(votes)
     return votes
 
 def mixed_up(
     votes, # `Votes`, or what `read_votes` takes; one label each
     n:int=8, # How many pairs of classes
-    vocab=None, # The classes; default: the labels that occur, sorted
+    vocab=None, # List of the classes; default: the labels that occur, sorted
 ) -> pd.Series: # Number of pairs of votes, by `one` class and the `other`
-    "The classes that people take for each other: one says this and another that, of the same image."
+    "The classes that people take for each other, when they see the same image."
     votes = _one_each(votes, vocab)
     counts = _counts(votes)
-    pairs = np.triu(counts.T @ counts, 1)
+    pairs = counts.T @ counts
     one,other = np.triu_indices(len(pairs), 1)
-    names = [pd.Series(votes.vocab, dtype=object).iloc[o].tolist() for o in (one,other)]
-    index = pd.MultiIndex.from_arrays(names, names=['one','other'])
+    names = pd.Series(votes.vocab, dtype=object)
+    index = pd.MultiIndex.from_arrays(
+        [names.iloc[one].tolist(), names.iloc[other].tolist()],
+        names=['one','other'])
     return pd.Series(pairs[one,other], index, name='pairs of votes').nlargest(n)
 
 # %% ../nbs/03b_votes.ipynb #votes075
 def plot_votes(
     votes, # `Votes`, or what `read_votes` takes; one label each
-    vocab=None, # The classes; default: the labels that occur, sorted
+    vocab=None, # List of the classes; default: the labels that occur, sorted
 ):
-    "Draws how often people agree and which classes they mix up; returns the two axes."
+    "Draws how often people agree and what they mix up; returns the two axes."
     votes = _one_each(votes, vocab)
-    pairs = mixed_up(votes)
-    fig,axs = plt.subplots(2, 1, figsize=(4.8,5.5), layout='constrained', height_ratios=(2,3))
-    axs[0].hist(_shares(_counts(votes)).max(1), bins=np.linspace(0, 1, 11)+.05)
-    axs[0].set(xlabel='share of votes for the winner', ylabel='images')
-    y = np.arange(len(pairs))
-    axs[1].barh(y, pairs, height=.35)
+    fig,(agree,mixed) = plt.subplots(2, 1, figsize=(4.8,5.5),
+        layout='constrained', height_ratios=(2,3))
+    agree.hist(_shares(_counts(votes)).max(1), bins=np.linspace(0, 1, 11)+.05)
+    agree.set(xlabel='share of votes for the winner', ylabel='images')
+    _draw_pairs(mixed, mixed_up(votes))
+    return np.array([agree,mixed])
+
+def _draw_pairs(ax, pairs):
+    "A bar for each pair of classes, its name above it"
+    ax.barh(np.arange(len(pairs)), pairs, height=.35)
     for i,(one,other) in enumerate(pairs.index):
-        label = wrap_text(f'{one} / {other}', 3.6)
-        axs[1].text(0, i-.25, ' ' + label[0] + '…'*(len(label) > 1), va='bottom', fontsize=10,
-                    parse_math=False, in_layout=False)
-    axs[1].set(xlabel='images × pairs of people who say one and the other', yticks=[],
-               ylim=(len(pairs)-.6, -.9))
-    return axs
+        first,*more = wrap_text(f'{one} / {other}', 3.6)
+        ax.text(0, i-.25, f" {first}{'…' if more else ''}", va='bottom',
+                fontsize=10, parse_math=False, in_layout=False)
+    ax.set(xlabel='images × pairs of people who say one and the other',
+           yticks=[], ylim=(len(pairs)-.6, -.9))
 
 def show_disputed(
     votes, # `Votes`, or what `read_votes` takes; one label each
-    get_image=None, # Function from name to picture, folder, `DataLoaders`, `Learner`, or None: the names are files
+    get_image=None, # Name → picture, or a folder, `DataLoaders`, …; None: files
     n:int=6, # How many images
 ):
-    "Shows the images on which people agree least, each below its votes; returns the axes."
+    "Shows what is disputed most, each below its votes; returns the axes."
     counts = disputed(votes, n)
-    titles = ['\n'.join(f'{k} × {c}' for c,k in row[row > 0].sort_values(ascending=False).items())
-              for _,row in counts.iterrows()]
+    titles = []
+    for _,row in counts.iterrows():
+        row = row[row > 0].sort_values(ascending=False)
+        titles.append('\n'.join(f'{k} × {c}' for c,k in row.items()))
     return show_pictures(pictures_of(counts.index, get_image), titles)
 
 # %% ../nbs/03b_votes.ipynb #votes076
 @patch
 def plot(self:Consensus):
-    "Draws how sure the labels are, and how good the annotators; returns the axes."
+    "Draws how sure labels are and how good annotators; returns the axes."
     fig,axs = plt.subplots(2, 1, figsize=(4.8,5), layout='constrained')
     axs[0].hist(self.quality, bins=20, range=(0,1))
     axs[0].set(xlabel='quality', ylabel='images')
@@ -422,33 +492,39 @@ def plot(self:Consensus):
 # %% ../nbs/03b_votes.ipynb #votes084
 @patch
 def to_csv(self:Consensus,
-    path, # File to write; the annotators go into a second one beside it, `…_annotators.csv`
+    path, # File to write; beside it goes a second one, `…_annotators.csv`
 ):
-    "Writes the images with their labels and probabilities to one file, and the annotators to another."
-    label = self.label.map(lambda o: json.dumps(list(map(str, o)))) if self.several else self.label
-    table = self.table.assign(label=label)
-    parts = {'labels' if self.several else 'label': table, 'probs': self.probs}
-    pd.concat(parts, axis=1).rename_axis(index=self.label.index.name or 'image').to_csv(path)
+    "Writes the images to one file and the annotators to another."
+    def as_text(labels): return json.dumps([str(o) for o in labels])
+    label = self.label.map(as_text) if self.several else self.label
+    kind = 'labels' if self.several else 'label'
+    parts = {kind: self.table.assign(label=label), 'probs': self.probs}
+    name = self.label.index.name or 'image'
+    pd.concat(parts, axis=1).rename_axis(index=name).to_csv(path)
     self.annotators.rename_axis('annotator').to_csv(_beside(path))
 
-def _beside(path): return Path(path).with_name(f'{Path(path).stem}_annotators.csv')
+def _beside(path):
+    path = Path(path)
+    return path.with_name(f'{path.stem}_annotators.csv')
 
 @patch(cls_method=True)
 def from_csv(cls:Consensus,
     path, # File from `to_csv`
-    vocab=None, # The classes as they were; default: their names as text, as a CSV file has them
+    vocab=None, # The classes as they were; default: as text
     votes:Votes=None, # What it was made from, for `confusion` and `ask_next`
 ) -> Consensus:
-    "The consensus that `to_csv` has written; names of images and annotators are text."
-    table = pd.read_csv(path, header=[0,1], index_col=0, dtype=str, keep_default_na=False)
+    "What `to_csv` has written; names of images and annotators are text."
+    table = pd.read_csv(path, header=[0,1], index_col=0, dtype=str,
+                        keep_default_na=False)
     kind = table.columns[0][0]
     rows,probs = table[kind],table['probs'].astype(float)
     if vocab is not None:
-        order = positions([str(o) for o in vocab], probs.columns, 'the vocab')
+        order = positions(map(str, vocab), probs.columns, 'the vocab')
         probs.columns = [list(vocab)[i] for i in order]
     name = dict(zip(table['probs'], probs.columns))
     if kind == 'label': label = rows['label'].map(name)
     else: label = rows['label'].map(lambda o: [name[p] for p in json.loads(o)])
-    annotators = pd.read_csv(_beside(path), index_col=0, dtype={'annotator': str})
+    people = pd.read_csv(_beside(path), index_col=0, dtype={'annotator': str})
     agreement,quality = (rows[o].astype(float) for o in ('agreement','quality'))
-    return cls(label, agreement, quality, rows['tied'] == 'True', probs, annotators, votes)
+    tied = rows['tied'] == 'True'
+    return cls(label, agreement, quality, tied, probs, people, votes)
