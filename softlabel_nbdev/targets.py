@@ -6,7 +6,7 @@ Docs: https://OWNER.github.io/softlabel_nbdev/targets.html.md"""
 
 # %% auto #0
 __all__ = ['plain', 'is_missing', 'target_kind', 'sums_to_one', 'LabelLoss', 'ratio', 'TargetError', 'check_shapes',
-           'check_indices', 'check_numbers', 'target_rows', 'SoftCategorize', 'SoftCategoryBlock']
+           'check_indices', 'check_numbers', 'target_rows', 'one_label', 'SoftCategorize', 'SoftCategoryBlock']
 
 # %% ../nbs/00_targets.ipynb #targ004
 import warnings
@@ -294,6 +294,23 @@ def target_rows(
         check_indices(y, known, c, f'targets {[*targs.shape]} for {c} classes')
         return F.one_hot(y*known, c).float()*known[:,None],known[:,None].expand(-1, c)
     return y.float().masked_fill(~known, 0).view(len(y), c),known.view(len(y), c)
+
+# %% ../nbs/00_targets.ipynb #000000ol
+def one_label(
+    targs:Tensor, # Class indices `[n]` or `[n,1]`, or class probabilities `[n,c]`
+    c:int, # Number of classes
+    what:str, # What asks, as messages call it
+) -> Tensor: # `[n]` int64, or `[n,c]`
+    "Targets of one label per image, checked; an error if images can have several."
+    kind,y = target_kind(targs, c),plain(targs)
+    if kind == 'labels':
+        raise ValueError(f"{what} got targets {[*y.shape]} of which an image can have "
+                         "several; use accuracy_multi, or F1ScoreMulti")
+    if kind == 'probs': return y
+    y = y.flatten().long()
+    got = f'{what} got targets {[*targs.shape]} for {c} classes'
+    check_indices(y, ~is_missing(y), c, got)
+    return y
 
 # %% ../nbs/00_targets.ipynb #targ030
 class SoftCategorize(DisplayedTransform):

@@ -3,9 +3,9 @@ import subprocess, sys, warnings
 
 from functools import partial
 
-import numpy as np, pandas as pd, pytest, torch, torch.nn.functional as F
-from fastai.vision.all import (accuracy, accuracy_multi, Callback, CategoryBlock, ColReader, ColSplitter, CrossEntropyLossFlat, CutMix,
-    DataBlock, Learner, MixUp, SGD, set_seed, TransformBlock)
+import matplotlib.pyplot as plt, numpy as np, pandas as pd, pytest, torch, torch.nn.functional as F
+from fastai.vision.all import (accuracy, accuracy_multi, BCEWithLogitsLossFlat, Callback, CategoryBlock, ColReader, ColSplitter,
+    CrossEntropyLossFlat, CutMix, DataBlock, Interpretation, Learner, load_learner, MixUp, RegressionBlock, SGD, set_seed, TransformBlock)
 from torch import nn
 
 from softlabel_nbdev.all import *
@@ -141,3 +141,51 @@ def test_a_batch_with_nothing_to_count():
         quietly(learn)
         assert learn.recorder.losses[-1] == 0
         assert all(p.isfinite().all() for p in learn.model.parameters())
+
+def soft_dls():
+    "Digits with a soft label for each image: 0.73 for its class, 0.03 for each other"
+    def soft_label(r): return [.73 if c == r['label'] else .03 for c in '0123456789']
+    block = DataBlock((TransformBlock(type_tfms=digit_image), SoftCategoryBlock('0123456789')), get_x=ColReader('fname'),
+                      get_y=soft_label, splitter=ColSplitter())
+    return block.dataloaders(few, bs=16, num_workers=0)
+
+@pytest.mark.parametrize('kind', ['index','probs','labels'])
+def test_everything_that_one_does_with_a_learner(kind, tmp_path):
+    w = torch.linspace(.5, 1.5, 10)
+    dls, loss, metric = {
+        'index': lambda: (digits_dls(few, bs=16), SoftCrossEntropy(w), HardTargets(accuracy)),
+        'probs': lambda: (soft_dls(), SoftCrossEntropy(), HardTargets(accuracy)),
+        'labels': lambda: (digits_dls(several, y='labels', bs=16), SoftBCE(w, ignore=-1, thresh=.4), HardTargets(accuracy_multi, thresh=.5))}[kind]()
+    learn = quietly(Learner(dls, digit_cnn(10), loss_func=loss, metrics=metric, path=tmp_path))
+    item = dls.valid_ds.items.iloc[0]
+    with learn.no_bar(), learn.no_logging():
+        learn.lr_find(num_it=5, show_plot=False)
+        learn.fit(1, cbs=MixUp())
+        losses = learn.get_preds(with_loss=True)[2]
+        assert losses.shape == (len(dls.valid_ds),) and learn.loss_func.reduction == 'mean'
+        learn.show_results(max_n=2)
+        Interpretation.from_learner(learn).plot_top_losses(2)
+        plt.close('all')
+        before = learn.predict(item)
+        learn.export('model.pkl')
+        again = load_learner(tmp_path/'model.pkl')
+        with again.no_bar(): after = again.predict(item)
+    assert before[0] == after[0]
+    torch.testing.assert_close(before[2], after[2])
+
+def test_soft_bce_trains_as_fastais_own_loss():
+    ends = []
+    for loss in (BCEWithLogitsLossFlat(), SoftBCE()):
+        set_seed(0)
+        learn = quietly(Learner(digits_dls(several, y='labels', bs=16), digit_cnn(10), loss_func=loss))
+        ends.append(learn.model[-1].weight.detach().as_subclass(torch.Tensor))
+    torch.testing.assert_close(*ends, rtol=1e-5, atol=1e-5)
+
+def test_loss_for_says_why(capsys):
+    assert type(loss_for(digits_dls(few))) is SoftCrossEntropy
+    assert type(loss_for(digits_dls(several, y='labels'))) is SoftBCE
+    loss_for(digits_dls(few.assign(labels=few.label), y='labels'))
+    assert 'a CategoryBlock and SoftCrossEntropy serve better' in capsys.readouterr().out
+    block = DataBlock((TransformBlock(type_tfms=digit_image), RegressionBlock), get_x=ColReader('fname'), get_y=ColReader('i'), splitter=ColSplitter())
+    with pytest.raises(ValueError, match='MSELossFlat'):
+        loss_for(block.dataloaders(few.assign(i=range(len(few))), num_workers=0))

@@ -144,3 +144,34 @@ def test_types_and_options():
         with pytest.raises(ValueError, match='men'): loss.reduction = 'men'
     for cls in (SoftCrossEntropy, SoftBCE, GeneralizedCrossEntropy):
         with pytest.raises(ValueError, match='men'): cls(reduction='men')
+
+@pytest.mark.parametrize('kw', [{}, {'weight': 1}, {'label_smoothing': .1}, {'weight': 1, 'label_smoothing': .1}])
+@pytest.mark.parametrize('reduction', ['mean','sum','none'])
+def test_missing_indices_as_in_pytorch(kw, reduction):
+    g = torch.Generator().manual_seed(0)
+    z, y = torch.randn(8, 5, generator=g), targets('index', 8, 5, g)
+    y[[1,4]] = -100
+    if 'weight' in kw: kw = {**kw, 'weight': torch.rand(5, generator=g)+.5}
+    a, b = [value_grad(cls(reduction=reduction, **kw), z, y) for cls in (SoftCrossEntropy, nn.CrossEntropyLoss)]
+    for x,y in zip(a, b): close(x, y)
+
+@pytest.mark.parametrize('names', [(), ('weight',), ('pos_weight',), ('weight','pos_weight')])
+@pytest.mark.parametrize('kind', ['labels','probs'])
+def test_soft_bce_is_pytorchs(names, kind):
+    g = torch.Generator().manual_seed(0)
+    z, targs = torch.randn(8, 5, generator=g), targets(kind, 8, 5, g)
+    kw = {o: 3*torch.rand(5, generator=g)+.5 for o in names}
+    for reduction in ('mean','sum'):
+        a, b = [value_grad(cls(reduction=reduction, **kw), z, targs) for cls in (SoftBCE, nn.BCEWithLogitsLoss)]
+        for x,y in zip(a, b): close(x, y)
+    cells = F.binary_cross_entropy_with_logits(z, targs, reduction='none', **kw)
+    close(SoftBCE(reduction='none', **kw)(z, targs), cells.mean(1))
+    close(SoftBCE(**kw).paid_counted(z, targs)[0], cells)
+
+def test_soft_bce_takes_indices_and_smooths():
+    g = torch.Generator().manual_seed(0)
+    z, y, t = torch.randn(8, 5, generator=g), targets('index', 8, 5, g), targets('labels', 8, 5, g)
+    rows = F.one_hot(y, 5).float()
+    for o in (y, y[:,None]): close(SoftBCE()(z, o), SoftBCE()(z, rows))
+    close(SoftBCE(label_smoothing=.1)(z, t), F.binary_cross_entropy_with_logits(z, t*.9+.05))
+    assert torch.equal(SoftBCE(reduction='none')(torch.zeros(2,2), torch.tensor([1,-100])), torch.tensor([2.,1.]).log())

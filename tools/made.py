@@ -59,7 +59,7 @@ def readme(root):
     (root/'README.md').write_text(text, encoding='utf-8')
 
 TASKS = {'See what a loss does with each image': 'anatomy',
-    'Choose a loss for hard, soft or several labels': 'losses targets',
+    'Choose a loss for hard, soft or several labels': 'losses metrics targets',
     "Make one label of several people's votes": 'votes ballots',
     'Weigh images, or bring the doubtful ones in later': 'weights items',
     'Let some mistakes cost more than others': 'groups hierarchy mistakes matrices',
