@@ -21,33 +21,39 @@ def _texts(labels, label_delim):
     lists = labels.map(lambda o: isinstance(o, (list,tuple,set,L)))
     if not lists.any(): return labels
     if label_delim is None:
-        raise ValueError(f"{lists.sum()} of {len(labels)} images have a list of "
-            f"labels, first: {lists.idxmax()}; pass label_delim, such as ' '")
+        raise ValueError(f"{lists.sum()} of {len(labels)} images have a list "
+                         f"of labels, first: {lists.idxmax()}; pass "
+                         "label_delim, such as ' '")
     return labels.map(label_delim.join)
 
 def _check_classes(labels, checked, label_delim):
     "An error if a checked image is of a class that nothing can be learned of"
-    if label_delim: labels, checked = (o.str.split(label_delim).explode()
-                                       for o in (labels, checked))
+    if label_delim:
+        labels, checked = (o.str.split(label_delim).explode()
+                           for o in (labels, checked))
     new = checked[~checked.isin({*labels, ''})]
     if len(new):
-        raise ValueError(f"{new.index.nunique()} checked images are of classes that "
-            f"no other image has: {some(new.unique())}; leave those images out, or "
-            "write the class as the others do")
+        raise ValueError(f"{new.index.nunique()} checked images are of classes "
+                         f"that no other image has: {some(new.unique())}; "
+                         "leave those images out, or write the class as the "
+                         "others do")
 
 # %% ../nbs/08c_answers.ipynb #answ0009
 def hold_out(
     labels:pd.Series, # Label by image, such as `consensus(votes).label`
-    checked=None, # Right labels by image, of images drawn at random; None: a fifth of `labels`, as they are
+    # Right labels by image, of images drawn at random; None: a fifth of
+    # `labels`, as they are
+    checked=None,
     *,
-    label_delim:str=None, # What shall separate the labels of an image that can have several
+    label_delim:str=None, # What separates the labels of an image, if several
     seed:int=0, # Seed of the halves, and of the fifth
-) -> tuple: # Table to train with, and one for the end: `image`, `label`, `is_valid`
-    "The images to train on and, as `is_valid`, half of the checked ones; the other half."
+) -> tuple: # Tables of `image`, `label`, `is_valid`: to train with, for the end
+    "The images to train on, with half of the checked ones, and the other half."
     labels = _texts(labels, label_delim)
     if checked is None or not len(checked):
-        warnings.warn("no image is checked: a fifth of the labels is held out, and "
-            "judges the model as if all were right; look at some images yourself")
+        warnings.warn("no image is checked: a fifth of the labels is held out, "
+                      "and judges the model as if all were right; look at some "
+                      "images yourself")
         checked = labels.sample(frac=.2, random_state=seed)
     checked = _texts(pd.Series(checked), label_delim)
     train = labels.drop(checked.index, errors='ignore')
@@ -63,35 +69,40 @@ def hold_out(
 # %% ../nbs/08c_answers.ipynb #answ0016
 @patch
 def use_abstention(self:Learner,
-    abstain:Abstention, # From `tune_abstention` on predictions of this `Learner`
+    abstain:Abstention, # Of `tune_abstention`, on what this `Learner` predicts
 ) -> Learner: # The same `Learner`
-    "Give no answer where `abstain` isn't sure enough: in `answers`, and after `export`."
+    "Have `answers` say nothing where `abstain` isn't sure, after `export` too."
     if not isinstance(abstain, Abstention):
         raise TypeError(f"abstain is a {type(abstain).__name__}; pass what "
-            "tune_abstention gives (Thresholds go into use_thresholds)")
-    if not _same_costs(abstain.cost, _costs(self)):
+                        "tune_abstention gives (Thresholds go into "
+                        "use_thresholds)")
+    if not _same(abstain.cost, _costs(self)):
         raise ValueError("the Abstention was tuned with other costs than the "
-            "Learner decides by; tune_abstention(…, cost=cost) takes those that "
-            "LeastCost has, and none if there is no LeastCost")
+                         "Learner decides by; tune_abstention(…, cost=cost) "
+                         "takes those that LeastCost has, and none if there is "
+                         "no LeastCost")
     self.abstention = abstain
     return self
 
 def _costs(learn):
-    "The costs that a `Learner` decides by, as an array; None: by probability"
+    "The costs that a `Learner` decides by; None: by probability"
     loss = learn.loss_func
     return loss.cost.cpu().numpy() if isinstance(loss, LeastCost) else None
 
-def _same_costs(a, b):
+def _same(a, b):
+    "Are both tables alike, or both None?"
     if a is None or b is None: return a is b
     return np.shape(a) == np.shape(b) and np.allclose(a, b)
 
 # %% ../nbs/08c_answers.ipynb #answ0017
 @patch
 def answers(self:Learner,
-    items, # Image files, the folder they are in, or rows of a table such as it was trained on
-) -> pd.DataFrame: # Row per image: `answer`, and `sure`, 0…1, where an image has one label
-    """What the Learner says of new images: a class, None where it isn't sure enough,
-    or a list where an image can have several labels."""
+    # Image files, the folder they are in, or rows of a table such as it was
+    # trained on
+    items,
+) -> pd.DataFrame: # By image: `answer`, and if it is one label, `sure`, 0…1
+    """What the Learner says of new images: a class, None where it isn't sure
+    enough, or a list where an image can have several labels."""
     folder = '.'
     if isinstance(items, (str,Path)):
         folder, items = items, get_image_files(items).sorted()
@@ -105,6 +116,6 @@ def answers(self:Learner,
     abstain = getattr(self, 'abstention', None)
     if abstain is not None: said = abstain.apply(probs)
     answer = [vocab[i] if i >= 0 else None for i in said]
-    sure = decide(probs, _costs(self))[1]
     answer = pd.Series(answer, names, dtype=object)
+    sure = decide(probs, _costs(self))[1]
     return pd.DataFrame({'answer': answer, 'sure': sure.numpy()}, names)

@@ -36,14 +36,23 @@ def exceeds(
 PER_CLASS = ['threshold','low','high','positives','shared','score','cv_score']
 OF_ALL = ['metric','average','total','cv_total']
 
+def _check_columns(table, columns, what, kind):
+    "An error if `table` isn't what `kind.to_csv` writes"
+    missing = [o for o in columns if o not in table]
+    if missing:
+        raise ValueError(f"{what} lacks {len(missing)} columns, first "
+                         f"{missing[0]!r}: write it with {kind}.to_csv")
+
 class Thresholds:
-    "A threshold for each class, by name, with what it reached where it was tuned and what to expect elsewhere."
+    "A threshold for each class, what it reached, and what to expect elsewhere."
     def __init__(self,
-        table:pd.DataFrame, # A row for each class, its name the index (a RangeIndex: no names were given): `PER_CLASS`, and in all rows the same `metric`, `average`, `total`, `cv_total`
-        curves:pd.DataFrame=None, # The metric of each class (columns) at thresholds (index), for `plot`
+        # A row for each class, its name the index (a RangeIndex: there are no
+        # names), with `PER_CLASS` and, the same in all rows, `OF_ALL`
+        table:pd.DataFrame,
+        # The metric of each class (columns) at thresholds (index), for `plot`
+        curves:pd.DataFrame=None,
     ):
-        missing = [o for o in [*PER_CLASS,*OF_ALL] if o not in table]
-        if missing: raise ValueError(f"the table lacks {len(missing)} columns, first {missing[0]!r}: write it with Thresholds.to_csv")
+        _check_columns(table, [*PER_CLASS,*OF_ALL], 'the table', 'Thresholds')
         self.named = not isinstance(table.index, pd.RangeIndex)
         self.table = table.rename_axis('class' if self.named else 'position')
         self.curves = curves
@@ -59,48 +68,55 @@ class Thresholds:
     @property
     def summary(self):
         o = self.table.iloc[0]
-        return (f'{o.average} {o.metric}: {o.total:.4f} on the images it was tuned on, '
-                f'{o.cv_total:.4f} cross-validated')
+        return (f'{o.average} {o.metric}: {o.total:.4f} on the images it was '
+                f'tuned on, {o.cv_total:.4f} cross-validated')
 
     def __repr__(self):
         return f'{self.summary}\n{self.table[PER_CLASS].round(4).to_string()}'
     def _repr_html_(self):
-        return f'<p>{self.summary}</p>{self.table[PER_CLASS].round(3).to_html()}'
+        table = self.table[PER_CLASS].round(3)
+        return f'<p>{self.summary}</p>{table.to_html()}'
 
 # %% ../nbs/07c_decisions.ipynb #deci013
 @patch
 def apply(self:Thresholds,
-    probs, # Probabilities `[n,c]`, `[c]` of one image, or `[n]` of one class: a tensor or array with columns in the order of the classes, or a DataFrame with their names
+    # `[n,c]`, `[c]` of one image, or `[n]` of one class: a tensor or array with
+    # columns in the order of the classes, or a DataFrame with their names
+    probs,
 ): # bool, shape and kind of `probs`: which labels each image is given
     "The labels that the thresholds decide."
-    if isinstance(probs, pd.Series): return self.apply(probs.to_frame()).iloc[:,0]
+    if isinstance(probs, pd.Series):
+        return self.apply(probs.to_frame()).iloc[:,0]
     if isinstance(probs, pd.DataFrame): return self._apply_table(probs)
     if not isinstance(probs, torch.Tensor): probs = np.ascontiguousarray(probs)
     values = self.values.to_numpy(dtype=float)
     if len(values)!=1 and probs.shape[-1:]!=values.shape:
-        raise ValueError(f"probs {[*probs.shape]} should have {len(values)} columns, one "
-                         f"for the threshold of each class ({some(self.values.index)}): "
-                         "pass predictions of the Learner that they were tuned on")
-    check_probs(probs if probs.ndim > 1 else probs[:,None], 'probs', several=True)
+        raise ValueError(f"probs {[*probs.shape]} should have {len(values)} "
+                         "columns, one for the threshold of each class "
+                         f"({some(self.values.index)}): pass predictions of "
+                         "the Learner that they were tuned on")
+    rows = probs if probs.ndim > 1 else probs[:,None]
+    check_probs(rows, 'probs', several=True)
     return exceeds(probs, values)
 
 @patch
 def _apply_table(self:Thresholds, probs):
     "The labels of a DataFrame, with its rows and the thresholds' columns"
-    if self.named and not isinstance(probs.columns, pd.RangeIndex) and len(probs.columns):
-        have = [str(o) for o in probs.columns]
-        check_names(have, self.values.index, 'the columns of probs')
-        probs = probs.iloc[:,positions(have, self.values.index, 'the columns of probs')]
-    return pd.DataFrame(self.apply(probs.to_numpy(copy=True)), probs.index, probs.columns)
+    columns,want,what = probs.columns,self.values.index,'the columns of probs'
+    if self.named and len(columns) and not isinstance(columns, pd.RangeIndex):
+        have = [str(o) for o in columns]
+        check_names(have, want, what)
+        probs = probs.iloc[:,positions(have, want, what)]
+    decided = self.apply(probs.to_numpy(copy=True))
+    return pd.DataFrame(decided, probs.index, probs.columns)
 
 # %% ../nbs/07c_decisions.ipynb #deci019
 def _read_csv(path, columns, kind):
     "What `kind.to_csv` wrote, every cell as text"
     table = pd.read_csv(path, dtype=str, keep_default_na=False)
-    missing = [o for o in columns if o not in table]
-    if missing: raise ValueError(f"{path} lacks {len(missing)} columns, first {missing[0]!r}: write it with {kind}.to_csv")
-    if table.empty: raise ValueError(f"{path} has no rows: write it with {kind}.to_csv")
-    return table
+    _check_columns(table, columns, path, kind)
+    if len(table): return table
+    raise ValueError(f"{path} has no rows: write it with {kind}.to_csv")
 
 @patch
 def to_csv(self:Thresholds,
@@ -113,15 +129,15 @@ def to_csv(self:Thresholds,
 def from_csv(cls:Thresholds,
     path, # File that `to_csv` wrote
 ) -> Thresholds: # Without the curves
-    "The thresholds that `to_csv` wrote, with every digit; class names stay text."
+    "The thresholds that `to_csv` wrote, every digit; class names stay text."
     numbers = ['threshold','low','high','score','cv_score','total','cv_total']
     table = _read_csv(path, [*numbers,'positives','shared'], 'Thresholds')
     for o in numbers: table[o] = [float(v or 'nan') for v in table[o]]
     table['positives'] = table.positives.astype(int)
     table['shared'] = table['shared']=='True'
     if 'position' in table: return Thresholds(table.drop(columns='position'))
-    if 'class' in table: return Thresholds(table.set_index('class'))
-    raise ValueError(f"{path} lacks 1 columns, first 'class': write it with Thresholds.to_csv")
+    _check_columns(table, ['class'], path, 'Thresholds')
+    return Thresholds(table.set_index('class'))
 
 # %% ../nbs/07c_decisions.ipynb #deci022
 @patch
@@ -129,26 +145,27 @@ def reorder(self:Thresholds,
     vocab, # Class names in the order wanted, such as `dls.vocab`
 ) -> Thresholds: # The same thresholds in that order
     "The thresholds in the order of `vocab`."
-    vocab = [str(o) for o in vocab]
+    vocab,n = [str(o) for o in vocab],len(self.table)
     mend = 'tune with vocab=dls.vocab on predictions of this Learner'
     if self.named:
         check_names(self.table.index, vocab, 'the thresholds', mend)
         return Thresholds(self.table.loc[vocab], self.curves)
-    if len(vocab)==len(self.table): return Thresholds(self.table.set_axis(vocab))
-    raise ValueError(f"there are {len(self.table)} thresholds for {len(vocab)} classes "
+    if len(vocab)==n: return Thresholds(self.table.set_axis(vocab))
+    raise ValueError(f"there are {n} thresholds for {len(vocab)} classes "
                      f"({some(vocab)}): {mend}")
 
 # %% ../nbs/07c_decisions.ipynb #deci026
 @patch
 def plot(self:Thresholds,
-    ax=None, # Axes to draw on; default: new ones, as high as the number of classes asks for
+    ax=None, # Axes to draw on; default: new ones, high enough for the classes
 ): # The axes
-    "Draw for each class the metric's curve, the threshold (hollow where it is shared) and its bootstrap interval."
+    "Draw each class: its metric, threshold (hollow: shared) and interval."
     ax = plot_axes(ax, height=1.4 + .4*len(self.table))
     if self.curves is not None: curves = .85*self.curves/self.curves.max().max()
     for i,(name,o) in enumerate(self.table.iloc[::-1].iterrows()):
         if self.curves is not None:
-            ax.fill_between(curves.index, i, i+curves[name], color='C0', alpha=.3, lw=0)
+            ax.fill_between(curves.index, i, i+curves[name],
+                            color='C0', alpha=.3, lw=0)
         ax.plot([o.low,o.high], [i,i], color='C1', lw=4, solid_capstyle='butt')
         fill = 'white' if o['shared'] else 'C1'
         ax.plot(o.threshold, i, 'D', color='C1', markerfacecolor=fill)
@@ -161,9 +178,10 @@ def plot(self:Thresholds,
 # %% ../nbs/07c_decisions.ipynb #deci029
 def decide(
     probs, # Class probabilities `[n,c]`, tensor or array
-    cost=None, # From `cost_matrix`, in the order of the columns; None: all mistakes cost the same
+    # From `cost_matrix`, in the order of the columns; None: all cost the same
+    cost=None,
 ) -> tuple: # Answers `[n]`, int64, and how sure each is `[n]`, 0…1
-    "The class of least expected cost, and 1 − its expected cost over the highest cost."
+    "The class of least expected cost, and 1 − that cost over the highest cost."
     probs = torch.as_tensor(probs)
     if cost is None: return probs.argmax(-1),probs.max(-1).values
     least = expected_costs(probs, cost).min(-1).values
@@ -171,11 +189,16 @@ def decide(
 
 # %% ../nbs/07c_decisions.ipynb #deci032
 class Abstention:
-    "How sure an answer has to be, else it is 'none of these'; with its accuracy–coverage curve."
+    "How sure an answer has to be, else it is 'none of these'; with its curve."
     def __init__(self,
-        threshold:float, # Answer above it; without costs it is a threshold on the largest probability
-        curve:pd.DataFrame, # `threshold`, `coverage`, `accuracy` of every cut, from answering all to answering the surest only
-        cost:pd.DataFrame=None, # From `cost_matrix`, the costs that `LeastCost` decides by; None: the most probable class is the answer
+        # Answer above it; without costs, of the largest probability
+        threshold:float,
+        # `threshold`, `coverage`, `accuracy` of every cut, from answering all
+        # images to answering the surest only
+        curve:pd.DataFrame,
+        # From `cost_matrix`, the costs that `LeastCost` decides by; None: the
+        # most probable class is the answer
+        cost:pd.DataFrame=None,
     ): self.threshold,self.curve,self.cost = threshold,curve,cost
 
     def apply(self,
@@ -188,10 +211,10 @@ class Abstention:
     def plot(self,
         ax=None, # Axes to draw on; default: new ones
     ): # The axes
-        "Draw the accuracy of the answers against the share of images that are answered."
+        "Draw the accuracy of the answers against the share of images answered."
         ax = plot_axes(ax)
         ax.plot(self.curve.coverage, self.curve.accuracy)
-        below = self.curve.threshold <= self.threshold + 1e-7   # a cut in float32
+        below = self.curve.threshold <= self.threshold + 1e-7   # float32 cuts
         at = self.curve[below].iloc[-1]
         ax.plot(at.coverage, at.accuracy, 'D', color='C1',
                 label=f'threshold {self.threshold:.3f}')
@@ -207,17 +230,19 @@ class Abstention:
 def to_csv(self:Abstention,
     path, # File to write
 ):
-    "Write the curve, a row for each cut, with the chosen threshold in each row and the costs in the first."
+    "Write the curve, the chosen threshold in each row, the costs in the first."
     costs = ['']*len(self.curve)
     if self.cost is not None: costs[0] = json.dumps(self.cost.to_dict('split'))
-    self.curve.assign(chosen=self.threshold, cost=costs).to_csv(path, index=False)
+    table = self.curve.assign(chosen=self.threshold, cost=costs)
+    table.to_csv(path, index=False)
 
 @patch(cls_method=True)
 def from_csv(cls:Abstention,
     path, # File that `to_csv` wrote
 ) -> Abstention: # With its curve
     "The threshold that `to_csv` wrote, its curve and costs, with every digit."
-    table = _read_csv(path, ['threshold','coverage','accuracy','chosen','cost'], 'Abstention')
+    columns = ['threshold','coverage','accuracy','chosen','cost']
+    table = _read_csv(path, columns, 'Abstention')
     cost = table.pop('cost')[0]
     cost = pd.DataFrame(**json.loads(cost)) if cost else None
     curve = table.astype(float)
@@ -226,7 +251,7 @@ def from_csv(cls:Abstention,
 
 # %% ../nbs/07c_decisions.ipynb #deci039
 class ThresholdedMetric(Metric):
-    "A metric that is given the labels which the loss function of the `Learner` decodes, instead of using its own `thresh`."
+    "A metric of the labels that the `Learner` decides, whatever its `thresh`."
     def __init__(self,
         metric:Metric, # The metric, with any `thresh`
     ): self.metric = metric
@@ -243,44 +268,51 @@ class ThresholdedMetric(Metric):
     def name(self): return self.metric.name
 
 def _has_thresh(metric):
-    if isinstance(metric, AvgMetric): return 'thresh' in inspect.signature(metric.func).parameters
-    return getattr(metric, 'thresh', None) is not None
+    if not isinstance(metric, AvgMetric):
+        return getattr(metric, 'thresh', None) is not None
+    return 'thresh' in inspect.signature(metric.func).parameters
 
 # %% ../nbs/07c_decisions.ipynb #deci040
 def _refuse(thresholds, learn):
     "An error that says what to do where `learn` can't follow `thresholds`"
     loss = learn.loss_func
     if isinstance(thresholds, Abstention):
-        raise TypeError("an Abstention says which images get no answer: pass it to "
-                        "learn.use_abstention, and learn.answers(files) follows it")
-    if not hasattr(thresholds, 'reorder'):
-        raise TypeError(f"thresholds is a {type(thresholds).__name__}: pass what "
-                        "tune_thresholds or Thresholds.from_csv gives")
+        raise TypeError("an Abstention says which images get no answer: pass "
+                        "it to learn.use_abstention, and learn.answers(files) "
+                        "follows it")
+    if not isinstance(thresholds, Thresholds):
+        raise TypeError(f"thresholds is a {type(thresholds).__name__}: pass "
+                        "what tune_thresholds or Thresholds.from_csv gives")
     if not hasattr(loss, 'activation') or inspect.isroutine(loss):
-        raise TypeError(f"{loss} has no `activation`, so its predictions are not "
-                        "probabilities; use a loss such as BCEWithLogitsLossFlat()")
+        raise TypeError(f"{loss} has no `activation`, so its predictions are "
+                        "not probabilities; use a loss such as "
+                        "BCEWithLogitsLossFlat()")
     vocab = learn.dls.vocab
     if loss.decodes(torch.zeros(1, len(vocab))).ndim > 1: return
     mend = "see tune_abstention for 'none of these'"
     if len(vocab)==2: mend = _as_cost(thresholds.values.iloc[-1], vocab)
-    raise TypeError(f"{loss} is for one label per image, where the most probable class "
-                    f"is taken; {mend}")
+    raise TypeError(f"{loss} is for one label per image, where the most "
+                    f"probable class is taken; {mend}")
 
 def _as_cost(t, vocab):
     "What to write instead of a threshold on the second of two classes"
-    return (f"to answer {vocab[1]!r} above {t:.3g}, let a miss cost {(1-t)/t:.3g} times a "
-            "false alarm: learn.loss_func = LeastCost(learn.loss_func, cost_matrix("
-            f"learn.dls.vocab, [[0,1],[{(1-t)/t:.3g},0]]))")
+    times = f'{(1-t)/t:.3g}'
+    return (f"to answer {vocab[1]!r} above {t:.3g}, let a miss cost {times} "
+            "times a false alarm: learn.loss_func = LeastCost(learn.loss_func, "
+            f"cost_matrix(learn.dls.vocab, [[0,1],[{times},0]]))")
 
 # %% ../nbs/07c_decisions.ipynb #deci041
 @patch
 def use_thresholds(self:Learner,
-    thresholds:Thresholds, # Tuned on predictions of this `Learner`; its classes may be in any order
+    # Tuned on predictions of this `Learner`; the classes may be in any order
+    thresholds:Thresholds,
 ) -> Learner: # The same `Learner`
-    "Decide with `thresholds` from now on: in `predict`, `show_results`, `get_preds(with_decoded=True)`, the metrics, and after `export`."
+    """Decide with `thresholds` from now on: in `predict`, `show_results`,
+    `get_preds(with_decoded=True)`, the metrics, and after `export`."""
     _refuse(thresholds, self)
     values = thresholds.reorder(self.dls.vocab).values.to_numpy(dtype=float)
     self.loss_func = copy(self.loss_func)
     self.loss_func.decodes = partial(exceeds, values=values)
-    self.metrics = [ThresholdedMetric(m) if _has_thresh(m) else m for m in self.metrics]
+    self.metrics = [ThresholdedMetric(m) if _has_thresh(m) else m
+                    for m in self.metrics]
     return self

@@ -12,8 +12,9 @@ import warnings
 from typing import NamedTuple
 import numpy as np, pandas as pd, torch
 from fastcore.basics import patch
-from ._cuts import (Bins, Goal, Sorted, best_cut, best_draws, best_each,
-                                   best_micro, best_one, counts_of)
+from ._cuts import (Bins, Counts, Goal, Sorted, best_cut,
+                                   best_draws, best_each, best_micro, best_one,
+                                   counts_of)
 from .checks import check_names, check_probs, positions, some
 from .decisions import Abstention, Thresholds, decide
 from .progress import waiting
@@ -33,18 +34,21 @@ def _read(probs, targs, vocab, ignore):
     probs,targs = _same_rows(probs, targs)
     p = _matrix(probs, names, 'probs')
     y = _matrix(targs, names, 'targs')
-    if p.shape!=y.shape or not p.size: raise ValueError(_shapes(p, y, np.shape(targs)))
+    if p.shape!=y.shape or not p.size:
+        raise ValueError(_shapes(p, y, np.shape(targs)))
     vocab = pd.RangeIndex(p.shape[1]) if names is None else pd.Index(names)
     if len(vocab)!=p.shape[1] or not vocab.is_unique:
-        raise ValueError(f"vocab has {vocab.nunique()} different names for {p.shape[1]} "
-                         "columns of probs: pass one for each, such as dls.vocab")
+        raise ValueError(f"vocab has {vocab.nunique()} different names for "
+                         f"{p.shape[1]} columns of probs: pass one for each, "
+                         "such as dls.vocab")
     check_probs(p, 'probs', several=True)
     return _Labels(p, *_known(y, ignore, vocab), vocab)
 
 # %% ../nbs/07_thresholds.ipynb #thre035
 def _columns(x):
-    "The names that a DataFrame gives its columns, as text; None if it gives none"
-    if not isinstance(x, pd.DataFrame) or isinstance(x.columns, pd.RangeIndex): return
+    "The names of the columns of a DataFrame, as text; None if there are none"
+    if not isinstance(x, pd.DataFrame): return
+    if isinstance(x.columns, pd.RangeIndex): return
     return [str(o) for o in x.columns]
 
 def _names(probs, targs, vocab):
@@ -60,32 +64,36 @@ def _matrix(x, names, what):
         x = x.iloc[:,positions(have, names, f'the columns of {what}')]
     if isinstance(x, (pd.DataFrame,pd.Series)): x = x.to_numpy(copy=True)
     if isinstance(x, torch.Tensor):
+        half = x.dtype in (torch.half,torch.bfloat16)
         x = x.detach().cpu()
-        x = (x.float() if x.dtype in (torch.half,torch.bfloat16) else x).numpy()
+        x = (x.float() if half else x).numpy()
     x = np.asarray(x)
     return x[:,None] if x.ndim==1 else x
 
 # %% ../nbs/07_thresholds.ipynb #thre036
 def _same_rows(probs, targs):
-    "Both as they are, or, where both have an index, `targs` in the order of `probs`"
+    "Both, and where both have an index, `targs` in the order of `probs`"
     if not all(isinstance(o, (pd.DataFrame,pd.Series)) for o in (probs,targs)):
         return probs,targs
-    if probs.index.equals(targs.index): return probs,targs
-    odd = probs.index.symmetric_difference(targs.index)
-    twice = probs.index[probs.index.duplicated()].union(
-        targs.index[targs.index.duplicated()])
-    if len(odd): raise ValueError(f"{len(odd)} rows are in only one of probs and targs: "
-                                  f"{some(odd)}; pass the same images in both")
-    if len(twice): raise ValueError(f"{len(twice)} rows of probs or targs are there more "
-                                    f"than once: {some(twice)}; name each image once")
-    return probs,targs.loc[probs.index]
+    a,b = probs.index,targs.index
+    if a.equals(b): return probs,targs
+    odd = a.symmetric_difference(b)
+    twice = a[a.duplicated()].union(b[b.duplicated()])
+    if len(odd):
+        raise ValueError(f"{len(odd)} rows are in only one of probs and targs: "
+                         f"{some(odd)}; pass the same images in both")
+    if len(twice):
+        raise ValueError(f"{len(twice)} rows of probs or targs are there more "
+                         f"than once: {some(twice)}; name each image once")
+    return probs,targs.loc[a]
 
 def _shapes(p, y, given):
     "What is wrong with the shapes"
-    mend = ("; with one label per image the most probable class is the answer, see "
-            "tune_abstention") if given==p.shape[:1] else ''
-    return (f"probs {[*p.shape]} and targs {[*given]} should have the same shape [n,c]: "
-            f"a row for each image, a column of 0 and 1 for each class{mend}")
+    mend = ("; with one label per image the most probable class is the answer, "
+            "see tune_abstention") if given==p.shape[:1] else ''
+    return (f"probs {[*p.shape]} and targs {[*given]} should have the same "
+            "shape [n,c]: a row for each image, a column of 0 and 1 for each "
+            f"class{mend}")
 
 def _known(y, ignore, vocab):
     "Which labels are present, and which are known `[n,c]`"
@@ -93,64 +101,73 @@ def _known(y, ignore, vocab):
     if ignore is not None: missing |= y==ignore
     present = y==1
     bad = ~(present | (y==0) | missing)
-    if bad.any():
-        i,k = np.argwhere(bad)[0]
-        raise ValueError(f"{bad.sum():,} of {bad.size:,} targs are neither 0 nor 1, first "
-                         f"{y[i,k]} in row {i}, class {vocab[k]!r}: decide soft labels "
-                         "before tuning against them; if it marks a missing label, pass "
-                         f"ignore={y[i,k]}")
-    return present & ~missing,~missing
+    if not bad.any(): return present & ~missing,~missing
+    i,k = np.argwhere(bad)[0]
+    raise ValueError(f"{bad.sum():,} of {bad.size:,} targs are neither 0 nor "
+                     f"1, first {y[i,k]} in row {i}, class {vocab[k]!r}: "
+                     "decide soft labels before tuning against them; if it "
+                     f"marks a missing label, pass ignore={y[i,k]}")
 
 # %% ../nbs/07_thresholds.ipynb #thre038
 class _Exact:
     "Tunes a metric of counts, on all images or some, by trying every cut."
     def __init__(self, labels, goal, average, shared):
-        self.labels,self.goal,self.average,self.shared = labels,goal,average,shared
-        self.classes = [Sorted(*o) for o in zip(*(x.T for x in labels[:3]))]
-        self.alone = average=='macro' and not shared.any() # no class minds the others
+        self.labels,self.goal = labels,goal
+        self.average,self.shared = average,shared
+        columns = (o.T for o in labels[:3])    # probs, targs, known
+        self.classes = [Sorted(*o) for o in zip(*columns)]
+        # no class minds the others
+        self.alone = average=='macro' and not shared.any()
 
-    def tune(self, keep=None): return self.search(o.cuts(keep) for o in self.classes)
+    def tune(self, keep=None):
+        "Thresholds `[c]` of all images, or of those that `keep` says"
+        return self.search(o.cuts(keep) for o in self.classes)
 
     def search(self, cuts):
-        "Thresholds `[c]`"
+        "Thresholds `[c]` of the cuts of each class"
         if self.alone: return best_each(cuts, self.goal)
         cuts = [*cuts]
-        if self.shared.all(): each = np.nan
-        else: each = (best_each if self.average=='macro' else best_micro)(cuts, self.goal)
+        best = best_each if self.average=='macro' else best_micro
+        each = np.nan if self.shared.all() else best(cuts, self.goal)
         if not self.shared.any(): return each
-        return np.where(self.shared, best_one(cuts, self.goal, self.average), each)
+        one = best_one(cuts, self.goal, self.average)
+        return np.where(self.shared, one, each)
 
 # %% ../nbs/07_thresholds.ipynb #thre039
 @patch
 def draws(self:_Exact, n, rng):
     "Thresholds of `n` bootstrap draws `[n,c]`"
     drawn = [Bins(o.cuts()).draw(n, rng) for o in waiting(self.classes)]
-    if self.alone: return np.stack([best_draws(o, self.goal) for o in drawn], axis=1)
-    return np.array([self.search([o[i] for o in drawn]) for i in waiting(range(n))])
+    if self.alone:
+        return np.stack([best_draws(o, self.goal) for o in drawn], axis=1)
+    return np.array([self.search([o[i] for o in drawn])
+                     for i in waiting(range(n))])
 
 @patch
 def counts(self:_Exact, decided):
-    "True and false positives, positives and negatives of each class `[c]`"
-    known = self.labels.known
-    tp,P = ((o & self.labels.targs).sum(0).astype(float) for o in (decided,known))
-    return tp,(decided & known).sum(0)-tp,P,known.sum(0)-P
+    "`Counts` of each class `[c]`"
+    targs,known = self.labels.targs,self.labels.known
+    def count(o): return o.sum(0).astype(float)
+    tp,P = count(decided & targs),count(targs)
+    return Counts(tp, count(decided & known)-tp, P, count(known)-P)
 
 @patch
 def score(self:_Exact, decided):
     "The metric of each class `[c]`, and its average"
-    counts = self.counts(decided)
-    each = np.where(self.labels.known.any(0), self.goal.metric(*counts), np.nan)
+    counts,known = self.counts(decided),self.labels.known.any(0)
+    each = np.where(known, self.goal.metric(*counts), np.nan)
     if self.average=='macro': return each,np.nanmean(each)
-    return each,float(self.goal.metric(*(o.sum() for o in counts)))
+    return each,float(self.goal.metric(*counts.total()))
 
 # %% ../nbs/07_thresholds.ipynb #thre040
 @patch
 def broken(self:_Exact, decided):
-    "Which classes break a limit `[c]`; those with a shared threshold only together"
-    if not self.goal.limits: return np.zeros(len(self.shared), bool)
+    "Which classes break a limit `[c]`; those that share one, only together"
+    shared = self.shared
+    if not self.goal.limits: return np.zeros(len(shared), bool)
     counts = self.counts(decided)
-    if not self.shared.all(): return ~self.goal.keeps(*counts) & ~self.shared
-    return np.full(len(self.shared), ~self.goal.keeps(*(o.sum() for o in counts)))
+    if not shared.all(): return ~self.goal.keeps(*counts) & ~shared
+    return np.full(len(shared), ~self.goal.keeps(*counts.total()))
 
 @patch
 def curves(self:_Exact, at):
@@ -160,17 +177,20 @@ def curves(self:_Exact, at):
 
 # %% ../nbs/07_thresholds.ipynb #thre041
 class _Grid:
-    "Tunes any function of labels and decisions, on all images or some, at 99 thresholds."
+    "Tunes any function of labels and decisions, at 99 thresholds."
     at = np.linspace(.01, .99, 99)
     def __init__(self, labels, metric, average, shared):
-        self.labels,self.metric,self.average,self.shared = labels,metric,average,shared
+        self.labels,self.metric = labels,metric
+        self.average,self.shared = average,shared
 
     def each(self, decided, keep=slice(None)):
-        "The metric of each class `[c]`, of its known labels; 'micro': of all, for each"
-        targs,decided,known = self.labels.targs[keep],decided[keep],self.labels.known[keep]
-        if self.average=='micro': return np.full(len(targs.T), self.metric(targs, decided))
+        "The metric of each class `[c]`; for 'micro' of all, repeated"
+        targs,known = self.labels.targs[keep],self.labels.known[keep]
+        decided = decided[keep]
+        if self.average=='micro':
+            return np.full(len(targs.T), self.metric(targs, decided))
         parts = zip(targs.T, decided.T, known.T)
-        return np.array([self.metric(y[k], d[k]) for y,d,k in parts], dtype=float)
+        return np.array([float(self.metric(y[k], d[k])) for y,d,k in parts])
 
     def tune(self, keep=slice(None)):
         "Thresholds `[c]`"
@@ -198,11 +218,13 @@ def score(self:_Grid, decided):
 def broken(self:_Grid, decided): return np.zeros(decided.shape[1], bool)
 
 @patch
-def draws(self:_Grid, n, rng): return np.full((1,len(self.shared)), np.nan)
+def draws(self:_Grid, n, rng):
+    "Nothing known `[1,c]`: a grid is too slow to be tried a hundred times"
+    return np.full((1,len(self.shared)), np.nan)
 
 @patch
 def curves(self:_Grid, at):
-    "The metric of each class at the thresholds `at` `[len(at),c]`; None for 'micro'"
+    "The metric of each class at thresholds `at` `[len(at),c]`; 'micro': None"
     if self.average=='micro': return None
     return np.stack([self.each(self.labels.probs > t) for t in at])
 
@@ -211,36 +233,41 @@ def _tuner(labels, metric, limits, average, shared):
     "What tunes `metric`: by its counts where it has a name, else on a grid"
     if average not in ('macro','micro'):
         raise ValueError(f"average {average!r} is neither 'macro' nor 'micro'")
-    if not callable(metric): return _Exact(labels, Goal(metric, limits), average, shared)
-    if limits: raise ValueError(f"{[*limits][0]} needs a metric by name; inside a "
-                                "function, return -inf where a limit is broken")
+    if not callable(metric):
+        return _Exact(labels, Goal(metric, limits), average, shared)
+    if limits:
+        raise ValueError(f"{[*limits][0]} needs a metric by name; inside a "
+                         "function, return -inf where a limit is broken")
     if average=='micro' and not shared.all():
-        raise ValueError("a function can't be tuned per class for the micro average: "
-                         "pass average='macro' or per_class=False")
+        raise ValueError("a function can't be tuned per class for the micro "
+                         "average: pass average='macro' or per_class=False")
     lost = (~labels.known).sum()
     if average=='micro' and lost:
-        raise ValueError(f"{lost:,} of {labels.known.size:,} labels are missing, and a "
-                         "function for the micro average is given them all: pass "
-                         "average='macro' or a metric by name")
+        raise ValueError(f"{lost:,} of {labels.known.size:,} labels are "
+                         "missing, and a function for the micro average is "
+                         "given them all: pass average='macro' or a metric by "
+                         "name")
     return _Grid(labels, metric, average, shared)
 
 # %% ../nbs/07_thresholds.ipynb #thre044
 def _warn(tuner, values, limits, rare, min_pos):
-    "An error where a limit is broken; warnings about rare classes and unused ones"
+    "An error where a limit is broken; warnings of rare classes and unused ones"
     labels = tuner.labels
-    decided,positives = labels.probs > values,labels.targs.sum(0)
-    broken,never = tuner.broken(decided),(positives > 0) & ~decided.any(0)
+    decided = labels.probs > values
+    broken = tuner.broken(decided)
+    never = labels.targs.any(0) & ~decided.any(0)
+    def which(o): return some(labels.vocab[o])
     if broken.any():
         raise ValueError(f"no threshold keeps {limits} for {broken.sum()} of "
-                         f"{len(broken)} classes: {some(labels.vocab[broken])}; loosen one")
+                         f"{len(broken)} classes: {which(broken)}; loosen one")
     if rare.any():
-        warnings.warn(f"{rare.sum()} of {len(rare)} classes have fewer than {min_pos} "
-                      "positives and take the shared threshold "
-                      f"{values[rare][0]:.3f}: {some(labels.vocab[rare])}. Collect more "
+        warnings.warn(f"{rare.sum()} of {len(rare)} classes have fewer than "
+                      f"{min_pos} positives and take the shared threshold "
+                      f"{values[rare][0]:.3f}: {which(rare)}. Collect more "
                       "images of them, or lower min_pos", stacklevel=3)
     if never.any():
-        warnings.warn(f"{never.sum()} of {len(never)} classes are never predicted: "
-                      f"{some(labels.vocab[never])}", stacklevel=3)
+        warnings.warn(f"{never.sum()} of {len(never)} classes are never "
+                      f"predicted: {which(never)}", stacklevel=3)
 
 # %% ../nbs/07_thresholds.ipynb #thre046
 def _held_out(tuner, folds, rng):
@@ -254,97 +281,120 @@ def _held_out(tuner, folds, rng):
 
 # %% ../nbs/07_thresholds.ipynb #thre048
 def _interval(tuner, n_boot, rng):
-    "Where 95 % of the thresholds of `n_boot` bootstrap draws lie: low `[c]` and high `[c]`"
+    "Between which two 95 % of the thresholds of bootstrap draws lie `[2,c]`"
     return np.quantile(tuner.draws(n_boot, rng), [.025,.975], axis=0)
 
 def _report(tuner, columns, name):
     "`Thresholds` with a table of `columns`, and the curves"
     vocab,at = tuner.labels.vocab,np.linspace(0, 1, 101)
-    table = pd.DataFrame(columns, index=vocab).assign(metric=name, average=tuner.average)
+    table = pd.DataFrame(columns, index=vocab)
+    table = table.assign(metric=name, average=tuner.average)
     curves = tuner.curves(at)
-    if curves is not None: curves = pd.DataFrame(curves, index=at, columns=vocab)
+    if curves is not None: curves = pd.DataFrame(curves, at, vocab)
     return Thresholds(table, curves)
 
 # %% ../nbs/07_thresholds.ipynb #thre050
 def tune_thresholds(
-    probs, # Probabilities `[n,c]`, 0…1, as `learn.get_preds` gives them; `[n]` for one class. A DataFrame's columns are class names
-    targs, # What is true, 0 or 1, nan where nobody knows, same shape
-    metric='f1', # 'f1', 'f2', 'f0.5' …, 'accuracy', 'balanced_accuracy', 'youden', 'jaccard', 'mcc'; 'precision' or 'recall' with a limit; or a function of (targs, decisions), higher is better
+    probs, # `[n,c]`, 0…1, as `learn.get_preds` gives them; `[n]` for one class
+    targs, # 0, 1, or nan where nobody knows, same shape
+    # 'f1', 'f2', 'f0.5' …, 'accuracy', 'balanced_accuracy', 'youden',
+    # 'jaccard', 'mcc'; 'precision' or 'recall' with a limit; or a function of
+    # (targs, decisions), higher is better
+    metric='f1',
     *,
-    vocab=None, # Class names `[c]`, such as `dls.vocab`; default: those of a DataFrame, else none, and classes go by position
+    # Class names `[c]`, such as `dls.vocab`; None: the columns of a DataFrame,
+    # and where there are none, classes go by position
+    vocab=None,
     per_class:bool=True, # A threshold for each class, or one for all?
-    average:str='macro', # 'macro': the mean over the classes; 'micro': the metric of the counts added up over the classes
-    limits:dict=None, # Shares, 0…1, to keep with each threshold where it is tuned: `min_recall` of the positives, `min_precision` of the predictions, `max_false_alarms` of the negatives
-    min_pos:int=10, # Classes with fewer positives share one threshold, the best for all classes; with fewer, the score of one of their own is mostly luck. 0: never
-    ignore:float=None, # Value in `targs` that means missing, as in the loss, beside nan; None: only nan
-    folds:int=5, # Folds of the cross-validated score; more cost more and change little. 0: none
-    n_boot:int=100, # Bootstrap draws for the intervals, enough for two digits. 0: none
-    seed:int=0, # Seed of folds and bootstrap
-) -> Thresholds: # Values by class name, with scores, intervals and curves
-    "The thresholds with the best metric on `probs` and `targs`, and what they will really be worth."
+    # 'macro': the mean over the classes; 'micro': the metric of their counts
+    average:str='macro',
+    # Shares, 0…1, to keep where it is tuned: `min_recall` of the positives,
+    # `min_precision` of the predictions, `max_false_alarms` of the negatives
+    limits:dict=None,
+    # Classes with fewer positives share the threshold that is best for all:
+    # the score of one of their own would be mostly luck. 0: never
+    min_pos:int=10,
+    ignore:float=None, # Value of missing `targs`, as in the loss, beside nan
+    folds:int=5, # Of the cross-validated score; more change little. 0: none
+    n_boot:int=100, # Draws for the intervals, enough for two digits. 0: none
+    seed:int=0, # Of folds and bootstrap
+) -> Thresholds: # By class name, with scores, intervals and curves
+    "The thresholds with the best metric, and what they will really be worth."
     labels = _read(probs, targs, vocab, ignore)
     positives = labels.targs.sum(0)
     rare = (positives < min_pos) & per_class
-    shared = rare | (not per_class)
-    tuner = _tuner(labels, metric, limits, average, shared)
+    tuner = _tuner(labels, metric, limits, average, rare | (not per_class))
     values = tuner.tune()
     _warn(tuner, values, limits, rare, min_pos)
     score,total = tuner.score(labels.probs > values)
-    rng,cv_score,cv_total,low,high = np.random.default_rng(seed),*[np.nan]*4
+    rng = np.random.default_rng(seed)
+    low = high = cv_score = cv_total = np.nan
     if folds: cv_score,cv_total = tuner.score(_held_out(tuner, folds, rng))
     if n_boot: low,high = _interval(tuner, n_boot, rng)
-    columns = dict(threshold=values, low=low, high=high, positives=positives, shared=rare,
-                   score=score, cv_score=cv_score, total=total, cv_total=cv_total)
+    columns = dict(threshold=values, low=low, high=high, positives=positives,
+                   shared=rare, score=score, cv_score=cv_score, total=total,
+                   cv_total=cv_total)
     return _report(tuner, columns, getattr(metric, '__name__', str(metric)))
 
 # %% ../nbs/07_thresholds.ipynb #thre051
 def tune_abstention(
     probs, # Class probabilities `[n,c]`, tensor or array
-    targs, # Right class of each image `[n]`, −1 for an image of none of the classes
+    targs, # Right class `[n]`, −1 for an image of none of the classes
     *,
-    min_accuracy:float=None, # Share of the answers to be right, 0…1; default: be right most often, where abstaining is right for −1
-    cost:pd.DataFrame=None, # From `cost_matrix`, the costs that `LeastCost` decides by; default: the most probable class is the answer
+    # Share of the answers to be right, 0…1; None: be right most often, where
+    # abstaining is right for −1
+    min_accuracy:float=None,
+    # From `cost_matrix`, the costs that `LeastCost` decides by; None: the most
+    # probable class is the answer
+    cost:pd.DataFrame=None,
 ) -> Abstention: # When to answer, with the accuracy–coverage curve
-    "The sureness above which to answer: most images with `min_accuracy`, or right most often."
+    "How sure to be: most answers with `min_accuracy`, or right most often."
     check_probs(probs, 'probs')
-    answer,sure = decide(probs, cost)
-    p,answer,y = sure.numpy(),answer.numpy(),_right_classes(targs, probs.shape)
-    every = np.ones(len(p), bool)
-    cuts = Sorted(p, answer==y, every).cuts()
-    wrong = Sorted(p, y==-1, every).cuts().tp
-    curve = pd.DataFrame({'threshold': (cuts.left + cuts.right)[:-1]/2,
-                          'coverage': cuts.q[:-1]/len(y),
-                          'accuracy': cuts.tp[:-1]/cuts.q[:-1]})
-    curve.loc[0,'threshold'] = 0.
-    worth = _worth(cuts, wrong, min_accuracy)
-    if worth.max()==-np.inf: raise ValueError(_out_of_reach(curve, min_accuracy, len(y)))
+    y = _right_classes(targs, probs.shape)
+    answer,sure = (o.numpy() for o in decide(probs, cost))
+    every = np.ones(len(y), bool)
+    cuts = Sorted(sure, answer==y, every).cuts()
+    curve = _coverage(cuts, len(y))
+    if min_accuracy is not None: worth = _reaching(cuts, curve, min_accuracy)
+    else: worth = cuts.tp - _hopeless(Sorted(sure, y==-1, every).cuts().tp)
     return Abstention(best_cut(cuts, worth), curve, cost)
 
+def _coverage(cuts, n):
+    "A row for each cut: its threshold, and coverage and accuracy above it"
+    q,tp = cuts.q[:-1],cuts.tp[:-1]
+    middle = (cuts.left + cuts.right)[:-1]/2
+    return pd.DataFrame({'threshold': np.r_[0., middle[1:]], 'coverage': q/n,
+                         'accuracy': tp/q})
+
+# %% ../nbs/07_thresholds.ipynb #thre05b
 def _right_classes(targs, shape):
     "`targs` as an array of class positions, checked"
     y = np.asarray(targs)
     if y.shape!=shape[:1] or not len(y):
-        raise ValueError(f"probs {[*shape]} should be [n,c] and targs {[*y.shape]} [n]: "
-                         "the position of the right class of each image, or -1")
+        raise ValueError(f"probs {[*shape]} should be [n,c] and targs "
+                         f"{[*y.shape]} [n]: the position of the right class "
+                         "of each image, or -1")
     odd = ~np.isin(y, np.arange(-1, shape[1]))
     if odd.any():
-        raise ValueError(f"{odd.sum()} of {len(y)} targs are neither -1 nor one of "
-                         f"0…{shape[1]-1}, first {y[odd][0]} in row {odd.argmax()}: leave "
-                         "out images whose class nobody knows; -1 is for none of the classes")
+        raise ValueError(f"{odd.sum()} of {len(y)} targs are neither -1 nor "
+                         f"one of 0…{shape[1]-1}, first {y[odd][0]} in row "
+                         f"{odd.argmax()}: leave out images whose class nobody "
+                         "knows; -1 is for none of the classes")
     return y
 
-def _worth(cuts, wrong, min_accuracy):
-    "What each cut is worth: images answered, or right answers less those that can't be right"
-    if min_accuracy is not None:
-        enough = (cuts.tp >= min_accuracy*cuts.q - 1e-9) & (cuts.q > 0)
-        return np.where(enough, cuts.q, -np.inf)
-    if wrong[0]: return cuts.tp - wrong
-    raise ValueError("no image is of none of the classes (target -1), so answering always "
-                     "is right most often: pass min_accuracy")
+def _reaching(cuts, curve, min_accuracy):
+    "What each cut is worth: the images answered, where enough are right"
+    enough = (cuts.tp >= min_accuracy*cuts.q - 1e-9) & (cuts.q > 0)
+    if enough.any(): return np.where(enough, cuts.q, -np.inf)
+    best = curve.accuracy.idxmax()
+    raise ValueError(f"no threshold reaches min_accuracy={min_accuracy}: at "
+                     f"best {curve.accuracy[best]:.4f} of the answers are "
+                     f"right, where {cuts.q[best]:,} of {cuts.q[0]:,} images "
+                     "are answered. Ask for no more than that; a better model, "
+                     "or more images to tune on, may reach more")
 
-def _out_of_reach(curve, min_accuracy, n):
-    best = curve.loc[curve.accuracy.idxmax()]
-    return (f"no threshold reaches min_accuracy={min_accuracy}: at best "
-            f"{best.accuracy:.4f} of the answers are right, where "
-            f"{round(best.coverage*n):,} of {n:,} images are answered. Ask for no more than "
-            "that; a better model, or more images to tune on, may reach more")
+def _hopeless(answered):
+    "Images of no class that are answered at each cut, or an error"
+    if answered[0]: return answered
+    raise ValueError("no image is of none of the classes (target -1), so "
+                     "answering always is right most often: pass min_accuracy")
