@@ -22,39 +22,56 @@ from fastcore.basics import noop
 
 # %% ../nbs/00_course.ipynb #eptab001
 class EpochTable(ProgressCallback):
-    "fastai's table of epochs, written once at the end of a fit: bars that move don't belong in a page"
+    "fastai's table of epochs, written once, at the end: no bar moves in a page"
     name = 'progress' # so that `Learner.no_bar` finds it
     def before_fit(self):
         self.rows,self.old_logger = [],self.logger
-        if self.create_mbar and self.logger != noop: self.learn.logger = self.rows.append
+        if self.create_mbar and self.logger != noop:
+            self.learn.logger = self.rows.append
         self.learn.logger(self.recorder.metric_names)
 
     def before_epoch(self): pass
-    before_train = before_validate = after_train = after_validate = after_batch = before_epoch
+    before_train = before_validate = before_epoch
+    after_train = after_validate = after_batch = before_epoch
 
     def after_fit(self):
         self.learn.logger = self.old_logger
         if len(self.rows) < 2: return
-        names,*rows = self.rows
-        table = pd.DataFrame([list(o) for o in rows], columns=list(names))
+        names,*rows = map(list, self.rows)
+        table = pd.DataFrame(rows, columns=names)
         display(HTML(table.to_html(index=False, float_format='{:.4f}'.format)))
 
 # %% ../nbs/00_course.ipynb #27dab28a
 def _without_slow(lines):
-    flags = ' '.join(takewhile(lambda l: l.startswith('#|'), lines)).split()
-    return ["print('Left out: this cell is flagged slow. To run it, take out the flag.')\n"] if 'slow' in flags else lines
+    "The lines of a cell, or, where it is flagged slow, one that says so"
+    directives = takewhile(lambda l: l.startswith('#|'), lines)
+    if 'slow' not in ' '.join(directives).split(): return lines
+    return ["print('Left out: this cell is flagged slow. "
+            "To run it, take out the flag.')\n"]
+
+def _leave_out_slow():
+    "Have a notebook leave out the cells that are flagged slow, once"
+    if 'IPython' not in sys.modules: return
+    shell = sys.modules['IPython'].get_ipython()
+    if shell and _without_slow not in shell.input_transformers_cleanup:
+        shell.input_transformers_cleanup.append(_without_slow)
+
+_colours = ['#0072B2','#D55E00','#009E73','#CC79A7',
+           '#E69F00','#56B4E9','#000000','#F0E442']
 
 def course_style():
-    "Set the look of the course's plots: colour-blind-safe colours, light grid, readable when small. Leaves out cells flagged slow."
-    shell = sys.modules['IPython'].get_ipython() if 'IPython' in sys.modules else None
-    if shell and 'IN_TEST' not in os.environ and _without_slow not in shell.input_transformers_cleanup:
-        shell.input_transformers_cleanup.append(_without_slow)
-    if 'IN_TEST' in os.environ and ProgressCallback in defaults.callbacks:
-        defaults.callbacks[defaults.callbacks.index(ProgressCallback)] = EpochTable
-    colours = ['#0072B2','#D55E00','#009E73','#CC79A7','#E69F00','#56B4E9','#000000','#F0E442']
-    plt.rcParams.update({'axes.prop_cycle': cycler(color=colours), 'figure.figsize': (6,3.5), 'figure.dpi': 90,
-        'figure.facecolor': 'white', 'font.size': 11, 'axes.grid': True, 'grid.alpha': .3, 'axes.axisbelow': True,
-        'axes.spines.top': False, 'axes.spines.right': False, 'figure.constrained_layout.use': True, 'legend.frameon': False})
+    "Set the look of the course's plots, and leave out cells flagged slow."
+    if 'IN_TEST' not in os.environ: _leave_out_slow()
+    elif ProgressCallback in defaults.callbacks:
+        i = defaults.callbacks.index(ProgressCallback)
+        defaults.callbacks[i] = EpochTable
+    plt.rc('figure', figsize=(6,3.5), dpi=90, facecolor='white')
+    plt.rc('figure.constrained_layout', use=True)
+    plt.rc('font', size=11)
+    plt.rc('legend', frameon=False)
+    plt.rc('grid', alpha=.3)
+    plt.rc('axes', prop_cycle=cycler(color=_colours), grid=True, axisbelow=True)
+    plt.rc('axes.spines', top=False, right=False)
 
 # %% ../nbs/00_course.ipynb #848b88fd
 def quiet_fit(
@@ -62,7 +79,7 @@ def quiet_fit(
     epochs:int=8, # Passes over the training images
     lr:float=1e-2, # Highest learning rate of the cycle
 ):
-    "Train with `fit_one_cycle`, without a progress bar or a table, and return the `Learner`."
+    "The `Learner`, trained with `fit_one_cycle`, without bar or table."
     with learn.no_bar(), learn.no_logging(): learn.fit_one_cycle(epochs, lr)
     return learn
 
@@ -72,59 +89,70 @@ def mean_std(
     by, # Column, or list of columns, that says what was run
     values, # Column, or list of columns, with the results
     decimals:int=1, # Digits after the point
-) -> pd.DataFrame: # A row for each kind of run, in order of appearance, with entries such as '97.2 ± 0.3'
-    "The mean and the standard deviation (of the sample, n−1) of `values` over the seeds, as text."
-    groups = runs.groupby(by, sort=False)[[values] if isinstance(values, str) else list(values)]
-    mean, std = groups.mean(), groups.std()
-    text = pd.DataFrame({c: [f'{m:.{decimals}f} ± {s:.{decimals}f}' if s == s else f'{m:.{decimals}f}' for m,s in zip(mean[c], std[c])]
-                         for c in mean}, index=mean.index)
-    return text
+) -> pd.DataFrame: # By kind of run, as they appear; entries as '97.2 ± 0.3'
+    "Mean and standard deviation (of a sample, n−1) of `values` over the seeds."
+    if isinstance(values, str): values = [values]
+    groups = runs.groupby(by, sort=False)[[*values]]
+    means,stds = groups.mean(),groups.std()
+    def text(mean, std):
+        if np.isnan(std): return f'{mean:.{decimals}f}'
+        return f'{mean:.{decimals}f} ± {std:.{decimals}f}'
+    return pd.DataFrame({o: [*map(text, means[o], stds[o])] for o in values},
+                        means.index)
 
 # %% ../nbs/00_course.ipynb #25effd2a
 def plot_methods(
     runs:pd.DataFrame, # A row for each run
     value:str, # Column with the result
     by:str='method', # Column that says what was run
-    ax=None, # Axes to draw on; default: new ones, as high as the number of methods asks for
+    ax=None, # Axes to draw on; default: new ones, high enough for the methods
 ):
-    "Draw a dot for each run and the mean ± standard deviation of each method, first method on top."
+    "Draw a dot for each run, and the mean ± standard deviation of each method."
     methods = list(runs[by].unique())
     if ax is None: ax = plt.subplots(figsize=(6, 1+.4*len(methods)))[1]
     for i,m in enumerate(methods):
-        v = runs.loc[runs[by] == m, value]
-        ax.plot(v, np.full(len(v), i), 'o', color=f'C{i%7}', alpha=.35)
-        ax.errorbar(v.mean(), i, xerr=v.std() if len(v) > 1 else None, fmt='D', color=f'C{i%7}', capsize=4, markersize=6)
-    ax.set(yticks=range(len(methods)), yticklabels=methods, xlabel=value, ylim=(len(methods)-.5, -.5))
+        v,colour = runs.loc[runs[by] == m, value],f'C{i%7}'
+        ax.plot(v, np.full(len(v), i), 'o', color=colour, alpha=.35)
+        ax.errorbar(v.mean(), i, xerr=v.std() if len(v) > 1 else None, fmt='D',
+                    color=colour, capsize=4, markersize=6)
+    ax.set(yticks=range(len(methods)), yticklabels=methods, xlabel=value,
+           ylim=(len(methods)-.5, -.5))    # the first on top
     return ax
 
 # %% ../nbs/00_course.ipynb #1dbc2473
 def results(
     name:str, # Name of the saved experiment, such as '03_weights'
-    default:pd.DataFrame=None, # What to use where it is found nowhere: the small run of the chapter
+    default:pd.DataFrame=None, # The small run, for where it is found nowhere
 ) -> pd.DataFrame: # A row for each run
-    "The saved runs of an experiment: `results/<name>.csv` beside the notebook, of the benchmarks, or in the repository."
-    for folder in ('results', '../benchmarks/results', 'nbs/results', 'benchmarks/results'):
+    "The saved runs of a chapter or benchmark: beside it, or of the repository."
+    there = 'nbs/results', 'benchmarks/results'
+    for folder in ('results', '../benchmarks/results', *there):
         file = Path(folder)/f'{name}.csv'
         if file.exists(): return pd.read_csv(file, comment='#')
-    for folder in ('nbs/results', 'benchmarks/results'):
+    for folder in there:
         try: return pd.read_csv(_download(f'{folder}/{name}.csv'), comment='#')
         except OSError: pass   # no such file, or no network
     if default is None:
-        raise FileNotFoundError(f"no saved runs named {name!r} in results/ or in the repository; "
-                                "run the cell flagged slow, or pass the small run as default")
-    print(f"results/{name}.csv is not here; what follows is the small run of this notebook, {len(default)} rows")
+        raise FileNotFoundError(f"no saved runs named {name!r} in results/ or "
+                                "in the repository; run the cell flagged slow, "
+                                "or pass the small run as default")
+    print(f"results/{name}.csv is not here; what follows is the small run of "
+          f"this notebook, {len(default)} rows")
     return default
 
 def _download(file):
     "A file of the repository, opened"
-    links = dict(o.split(', ') for o in metadata('softlabel_nbdev').get_all('Project-URL'))
-    raw = links['Repository'].replace('github.com', 'raw.githubusercontent.com')
+    links = metadata('softlabel_nbdev').get_all('Project-URL')
+    repository = dict(o.split(', ') for o in links)['Repository']
+    raw = repository.replace('github.com', 'raw.githubusercontent.com')
     return urlopen(f'{raw}/HEAD/{file}', timeout=5)
 
 # %% ../nbs/00_course.ipynb #1dbc2475
 def ratios(
     name:str, # Name of a benchmark, such as 'losses'
-) -> pd.DataFrame: # A row for each case and what is measured in it: ratio, its limit, whether it is within it, and the two figures; no rows where it isn't saved
-    "What a benchmark has measured: what is ours over what it is compared with, the ratio first."
+) -> pd.DataFrame: # By case and what was measured; no rows if it isn't saved
+    "What is ours over what it is compared with, the limit, and both figures."
     columns = ['case','what','ratio','limit','within','ours','reference','unit']
-    return results(name, pd.DataFrame(columns=columns))[columns].astype({'limit': object}).fillna('').set_index(['case','what'])
+    rows = results(name, pd.DataFrame(columns=columns))[columns]
+    rows = rows.astype({'limit': object}).fillna('')    # not all have one
+    return rows.set_index(['case','what'])

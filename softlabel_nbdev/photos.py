@@ -12,48 +12,69 @@ from fastai.vision.all import *
 from sklearn.model_selection import train_test_split
 
 # %% ../nbs/00_photos.ipynb #fa39fdaa
-_woof = {'n02086240': 'Shih-Tzu', 'n02087394': 'Rhodesian ridgeback', 'n02088364': 'Beagle', 'n02089973': 'English foxhound',
-         'n02093754': 'Border terrier', 'n02096294': 'Australian terrier', 'n02099601': 'Golden retriever',
-         'n02105641': 'Old English sheepdog', 'n02111889': 'Samoyed', 'n02115641': 'Dingo'}
+_woof = {'n02086240': 'Shih-Tzu', 'n02087394': 'Rhodesian ridgeback',
+         'n02088364': 'Beagle', 'n02089973': 'English foxhound',
+         'n02093754': 'Border terrier', 'n02096294': 'Australian terrier',
+         'n02099601': 'Golden retriever', 'n02105641': 'Old English sheepdog',
+         'n02111889': 'Samoyed', 'n02115641': 'Dingo'}
 
 def _imagewoof(path):
-    df = pd.read_csv(path/'noisy_imagewoof.csv').rename(columns={'path': 'fname', 'noisy_labels_0': 'label'})
-    cols = [c for c in df if 'label' in c]
-    return df.assign(**{c: df[c].map(_woof) for c in cols})[['fname', 'label', *(c for c in cols if c != 'label'), 'is_valid']]
+    df = pd.read_csv(path/'noisy_imagewoof.csv')
+    df = df.rename(columns={'path': 'fname', 'noisy_labels_0': 'label'})
+    noisy = [o for o in df if o.startswith('noisy_labels')]
+    for o in ['label', *noisy]: df[o] = df[o].map(_woof)
+    return df[['fname', 'label', *noisy, 'is_valid']]
+
+def _below(path, pattern):
+    "A table of the files below `path` that fit"
+    files = [o.relative_to(path).as_posix() for o in path.glob(pattern)]
+    return pd.DataFrame({'fname': sorted(files)})
 
 def _pets(path):
-    df = pd.DataFrame({'fname': sorted(f'images/{o.name}' for o in (path/'images').glob('*.jpg'))})
+    df = _below(path, 'images/*.jpg')
     if df.empty: return df
     df['label'] = df.fname.str.extract(r'images/(.+)_\d+\.jpg$', expand=False)
-    return df.assign(is_valid=df.index.isin(train_test_split(df.index, test_size=.2, stratify=df.label, random_state=0)[1]))
+    _,valid = train_test_split(df.index, test_size=.2, stratify=df.label,
+                               random_state=0)
+    return df.assign(is_valid=df.index.isin(valid))
 
 def _pascal(path):
     df = pd.read_csv(path/'train.csv')
     return df.assign(fname='train/' + df.fname)
 
 def _mnist_sample(path):
-    df = pd.DataFrame({'fname': sorted(o.relative_to(path).as_posix() for o in path.glob('*/*/*.png'))})
-    return df.assign(label=df.fname.str.split('/').str[1], is_valid=df.fname.str.startswith('valid'))
+    df = _below(path, '*/*/*.png')
+    parts = df.fname.str.split('/')
+    return df.assign(label=parts.str[1], is_valid=parts.str[0] == 'valid')
 
 # %% ../nbs/00_photos.ipynb #8d7f2504
-_photo_sets = {'PETS': _pets, 'IMAGEWOOF_160': _imagewoof, 'PASCAL_2007': _pascal, 'MNIST_SAMPLE': _mnist_sample}
+_photo_sets = {'PETS': _pets, 'IMAGEWOOF_160': _imagewoof,
+               'PASCAL_2007': _pascal, 'MNIST_SAMPLE': _mnist_sample}
 
 def photos(
-    name:str, # 'PETS', 'IMAGEWOOF_160', 'PASCAL_2007' or 'MNIST_SAMPLE'; 'imagewoof' will do
-    path=None, # Folder that holds the unpacked archive; default: downloaded once with fastai's `untar_data`
-) -> tuple: # Folder, and a DataFrame with `fname` (relative to it), `label` or `labels`, and `is_valid`
+    name:str, # A name, or its beginning: PETS, IMAGEWOOF, PASCAL, MNIST_SAMPLE
+    path=None, # Folder of the unpacked archive; default: downloaded, once
+) -> tuple: # Folder; table with `fname` in it, `label` or `labels`, `is_valid`
     "The folder and the table of one of fastai's photograph sets."
     found = [o for o in _photo_sets if o.startswith(name.upper())]
-    if len(found) != 1: raise ValueError(f"no photographs named {name!r}; there are {', '.join(_photo_sets)}")
+    if len(found) != 1:
+        raise ValueError(f"no photographs named {name!r}; there are "
+                         f"{', '.join(_photo_sets)}")
     name, url = found[0], getattr(URLs, found[0])
-    if path is None:
-        try: path = untar_data(url)
-        except OSError as e:
-            raise ConnectionError(f"{name} is not on this machine and {url} could not be downloaded. Download it where there is a network, "
-                                  f"unpack it, and pass the folder: photos({name!r}, path=...)") from e
-    path = Path(path)
-    mend = f"pass the folder that {url} unpacks to"
+    path = Path(_download(name, url) if path is None else path)
+    def lost(what):
+        return FileNotFoundError(f"{path} does not hold {name}: {what}; pass "
+                                 f"the folder that {url} unpacks to")
     try: df = _photo_sets[name](path)
-    except FileNotFoundError as e: raise FileNotFoundError(f"{path} does not hold {name}: {e.filename} is missing; {mend}") from e
-    if df.empty: raise FileNotFoundError(f"{path} does not hold {name}: there are no images where they should be; {mend}")
+    except FileNotFoundError as e: raise lost(f'{e.filename} is missing') from e
+    if df.empty: raise lost('there are no images where they should be')
     return path, df
+
+def _download(name, url):
+    "The folder that fastai unpacks it to, or an error that says what to do"
+    try: return untar_data(url)
+    except OSError as e:
+        raise ConnectionError(f"{name} is not on this machine and {url} could "
+                              "not be downloaded. Download it where there is a "
+                              "network, unpack it, and pass the folder: "
+                              f"photos({name!r}, path=...)") from e

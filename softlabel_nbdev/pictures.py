@@ -45,13 +45,14 @@ def wrap_text(
         lines.append('')
         for word in re.findall(r'[^\s_/;|-]+[\s_/;|-]?|[\s_/;|-]', paragraph):
             for part in _break(word, inches, fontsize):
-                if text_width(lines[-1] + part, fontsize) > inches: lines.append('')
+                fits = text_width(lines[-1] + part, fontsize) <= inches
+                if not fits: lines.append('')
                 lines[-1] += part
     return [o.rstrip() for o in lines]
 
 # %% ../nbs/00_pictures.ipynb #pict0017
 def _show(
-    image, # PIL or fastai picture, tensor `[c,h,w]` or `[h,w]`, array, or path of a file
+    image, # Picture, tensor `[c,h,w]` or `[h,w]`, array, or path of a file
     ax, # Axes to show it on
 ):
     "The axes, with `image` on them in its own colours."
@@ -61,7 +62,7 @@ def _show(
     return show_image(image, ctx=ax, cmap='gray')
 
 # %% ../nbs/00_pictures.ipynb #pict0019
-_font = 10            # points; 10 pixels where a phone shows 4.8 inches on 350 pixels
+_font = 10            # points, and pixels on a phone: 4.8 inches on 350 pixels
 _line = 1.25*_font/72 # inches from one line to the next
 _gap = .14            # inches between two cells
 
@@ -72,7 +73,7 @@ def _tallness(ax):
     return min(1, h/w)
 
 def _rows(axes, titles, heads, ncols, side):
-    "Inches from above at which each row begins, at which its pictures do, and at which they end"
+    "Inches from above where each row begins, where its pictures begin and end"
     height = _gap/2
     for row,head in enumerate(heads):
         cells = slice(row*ncols, (row+1)*ncols)
@@ -83,6 +84,19 @@ def _rows(axes, titles, heads, ncols, side):
         height = bottom + _gap
 
 # %% ../nbs/00_pictures.ipynb #pict0020
+def _place(fig, axes, rows, ncols, side):
+    "Width and height of the figure, with each picture put into its cell"
+    width, height = ncols*(side + _gap), rows[-1][-1] + _gap/2
+    fig.set_size_inches(width, height)
+    for i,ax in enumerate(axes):
+        row, col = divmod(i, ncols)
+        _, top, bottom = rows[row]
+        left = col*(side + _gap) + _gap/2
+        ax.set_position([left/width, 1 - bottom/height,
+                         side/width, (bottom - top)/height])
+        ax.set_anchor('N')
+    return width, height
+
 def show_pictures(
     images, # Pictures as in `_show`; None leaves its cell empty
     titles=None, # A text for each picture; default: none
@@ -91,25 +105,19 @@ def show_pictures(
     row_heads=None, # A text for each row, written once above it
     size:float=1.6, # Width of a cell in inches; 3 × 1.6 is read on a phone
 ) -> list: # Axes, one for each picture, in their order
-    "Axes with pictures in cells of one width, each below a title that is wrapped to fit."
+    "Axes with pictures in cells of one width, below titles wrapped to fit."
     images, titles, heads = _same_length(images, titles, row_heads, ncols)
     if not images: return []
-    side, width = size-_gap, ncols*size
+    side = size-_gap
     titles = [wrap_text(o, side) if o else [] for o in titles]
-    heads = [wrap_text(o, width-_gap) if o else [] for o in heads]
-    fig,axes = get_grid(len(images), ncols=ncols, return_fig=True, layout='none')
+    heads = [wrap_text(o, ncols*size - _gap) if o else [] for o in heads]
+    fig,axes = get_grid(len(images), ncols=ncols, return_fig=True,
+                        layout='none')
     for ax,image,title in zip(axes, images, titles):
         _show(image, ax)
         ax.set_title('\n'.join(title), fontsize=_font, pad=3, parse_math=False)
     rows = list(_rows(axes, titles, heads, ncols, side))
-    height = rows[-1][-1] + _gap/2
-    fig.set_size_inches(width, height)
-    for i,ax in enumerate(axes):
-        row, col = divmod(i, ncols)
-        start, top, bottom = rows[row]
-        left = col*size + _gap/2
-        ax.set_position([left/width, 1 - bottom/height, side/width, (bottom-top)/height])
-        ax.set_anchor('N')
+    width, height = _place(fig, axes, rows, ncols, side)
     for head,(start,_,_) in zip(heads, rows):
         fig.text(_gap/2/width, 1 - start/height, '\n'.join(head), va='top',
                  fontsize=_font, fontweight='bold', parse_math=False)
@@ -122,10 +130,12 @@ def _same_length(images, titles, row_heads, ncols):
     titles = [''] * len(images) if titles is None else list(titles)
     rows = -(-len(images)//ncols)
     heads = [''] * rows if row_heads is None else list(row_heads)
-    for have,want,what in ((titles, len(images), 'titles'), (heads, rows, 'row_heads')):
-        if len(have) != want:
-            raise ValueError(f"{len(have)} {what} for {len(images)} pictures in {rows} rows of "
-                             f"{ncols}: pass {want}; None or '' for one that is empty")
+    for have,want,what in ((titles, len(images), 'titles'),
+                           (heads, rows, 'row_heads')):
+        if len(have) == want: continue
+        raise ValueError(f"{len(have)} {what} for {len(images)} pictures in "
+                         f"{rows} rows of {ncols}: pass {want}; None or '' for "
+                         "one that is empty")
     return images, titles, heads
 
 # %% ../nbs/00_pictures.ipynb #pict0028
@@ -134,36 +144,43 @@ def plot_axes(
     *,
     height:float=3., # Inches of new ones
 ) -> plt.Axes:
-    "`ax`, or new axes that can be read on a phone, with room for all that is written around them."
+    "`ax`, or new axes that can be read on a phone, with room for their labels."
     if ax is not None: return ax
     return plt.subplots(figsize=(4.8, height), layout='constrained')[1]
 
 # %% ../nbs/00_pictures.ipynb #pict0031
 def pictures_of(
     names, # Names of images, such as the index of a table
-    get_image=None, # Function from name to picture, folder, `DataLoaders`, `Learner`, or None: the names are files
+    # Function from name to picture, folder, `DataLoaders`, `Learner`; None: the
+    # names are files
+    get_image=None,
 ) -> list: # Pictures, one for each name, as `show_pictures` takes them
     "The pictures of the images with these names."
     names = list(names)
     if isinstance(get_image, Learner): get_image = get_image.dls
     if isinstance(get_image, DataLoaders): return _from_dls(names, get_image)
     if get_image is None: get_image = ''
-    if isinstance(get_image, (str,Path)): return _from_folder(names, Path(get_image))
+    if isinstance(get_image, (str,Path)):
+        return _from_folder(names, Path(get_image))
     if callable(get_image): return [get_image(o) for o in names]
-    raise TypeError(f"get_image is {get_image!r}; pass a function from the name of an image "
-                    "to its picture, the folder of the pictures, or DataLoaders")
+    raise TypeError(f"get_image is {get_image!r}; pass a function from the "
+                    "name of an image to its picture, the folder of the "
+                    "pictures, or DataLoaders")
 
 # %% ../nbs/00_pictures.ipynb #pict0032
 def _from_folder(names, folder):
     "The files of these names in `folder`"
     if not folder.is_dir():
-        raise FileNotFoundError(f"get_image='{folder}' is not a folder; pass the one that holds the pictures")
+        raise FileNotFoundError(f"get_image='{folder}' is not a folder; pass "
+                                "the one that holds the pictures")
     files = [folder/str(o) for o in names]
     lost = [o for o in files if not o.is_file()]
     if lost:
-        raise FileNotFoundError(f"{len(lost)} of {len(names)} pictures are not there, first: '{lost[0]}'; pass as "
-                                f"get_image the folder from which names such as {str(names[0])!r} start, a function "
-                                "from name to picture, or DataLoaders")
+        raise FileNotFoundError(
+            f"{len(lost)} of {len(names)} pictures are not there, first: "
+            f"'{lost[0]}'; pass as get_image the folder from which names such "
+            f"as {str(names[0])!r} start, a function from name to picture, or "
+            "DataLoaders")
     return [PILImage.create(o) for o in files]
 
 # %% ../nbs/00_pictures.ipynb #pict0034
@@ -172,27 +189,37 @@ def _from_dls(names, dls):
     if not names: return []
     sets = [dl.dataset for dl in dls.loaders]
     items = [ds.items for ds in sets]
-    items = pd.concat(items) if isinstance(items[0], pd.DataFrame) else list(chain(*items))
+    tables = isinstance(items[0], pd.DataFrame)
+    items = pd.concat(items) if tables else list(chain(*items))
     places = [(ds, i) for ds in sets for i in range(len(ds))]
     each = pd.Index(names, dtype=object).unique()
     rows = find_rows(each, items, dls.path, 'name', partial=True)
     found = {each[row]: place for row,place in zip(rows, places) if row >= 0}
     lost = [o for o in names if o not in found]
     if lost:
-        raise KeyError(f"{len(lost)} of {len(names)} names are not those of images in the DataLoaders: {some(lost)}; "
-                       "pass the DataLoaders they are in, their folder, or a function from name to picture")
+        raise KeyError(f"{len(lost)} of {len(names)} names are not those of "
+                       f"images in the DataLoaders: {some(lost)}; pass the "
+                       "DataLoaders they are in, their folder, or a function "
+                       "from name to picture")
     picked = [found[o] for o in names]
     return [ds[i][0] for ds,i in picked]
 
 # %% ../nbs/00_pictures.ipynb #pict0039
 def item_names(
-    items, # Items of a data set: a DataFrame, paths, or tuples that begin with a path
+    items, # Of a data set: a DataFrame, paths, or tuples that begin with one
     path='.', # Folder below which paths are told, such as `dls.path`
 ) -> list: # `[n]`, in the order of `items`
     "What each image is called."
-    if isinstance(items, pd.DataFrame):
-        kinds = [items[c] for c in items if items[c].map(type).isin([str, type(Path())]).all()]
-        items = next((o for o in kinds if o.nunique() >= items.index.nunique()), items.index)
-    items = [o[0] if isinstance(o, tuple) else o for o in items]
+    if isinstance(items, pd.DataFrame): items = _name_column(items)
     below = f'{Path(path).as_posix()}/'
-    return [o.as_posix().removeprefix(below) if isinstance(o, Path) else o for o in items]
+    def name(o):
+        if isinstance(o, tuple): o = o[0]
+        return o.as_posix().removeprefix(below) if isinstance(o, Path) else o
+    return [name(o) for o in items]
+
+def _name_column(df):
+    "The first column of text or paths that tells rows apart; else the index"
+    for c in df:
+        text = df[c].map(type).isin([str, type(Path())]).all()
+        if text and df[c].nunique() >= df.index.nunique(): return df[c]
+    return df.index

@@ -24,7 +24,7 @@ def waiting(
     items, # What to loop over
     total:int=None, # How many they are; default: their length
     *,
-    after:float=3., # Seconds until the bar is shown; 0: at once, where one item takes long
+    after:float=3., # Seconds until the bar is shown; 0: at once
 ): # Yields `items`, one by one
     "The items, with a bar that says how long the rest will take."
     if not (IN_NOTEBOOK or sys.stdout.isatty()):
@@ -35,7 +35,8 @@ def waiting(
     try:
         for done,item in enumerate(items, 1):
             yield item
-            if bar is None and time.time()-start > after: bar = _start_bar(total, start)
+            late = time.time()-start > after
+            if bar is None and late: bar = _start_bar(total, start)
             if bar is not None: bar.update(done)
     finally:
         if bar is not None and bar.last_v is not None: bar.on_iter_end()

@@ -48,11 +48,25 @@ class Notebook:
     def set(self, widget, **state): self.send(widget, method='update', state=state, buffer_paths=[])
     def click(self, widget): self.send(widget, method='custom', content={'event': 'click'})
 
+@pytest.fixture(scope='module')
+def kernel(tmp_path_factory):
+    "A kernel for all tests: it takes longer to start than they do to run"
+    with pytest.MonkeyPatch.context() as m:
+        m.delenv('MPLBACKEND', raising=False)     # figures as in a notebook
+        out = Notebook(tmp_path_factory.mktemp('kernel'))
+        with out.client.setup_kernel(): yield out
+
 @pytest.fixture
-def notebook(tmp_path, monkeypatch):
-    monkeypatch.delenv('MPLBACKEND', raising=False)     # figures as in a notebook
-    out = Notebook(tmp_path)
-    with out.client.setup_kernel(): yield out
+def notebook(kernel, tmp_path):
+    "The kernel in a folder of its own, with no widget left of the test before"
+    kernel.run(f"""
+        import os, softlabel_nbdev.review as m
+        from importlib.util import find_spec
+        from ipywidgets import Widget
+        Widget.close_all()
+        os.chdir({str(tmp_path)!r})
+        m.find_spec = find_spec""")
+    return kernel
 
 def test_answers(notebook, tmp_path):
     notebook.run(START)

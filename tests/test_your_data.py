@@ -3,7 +3,7 @@ import json, os, re, subprocess, sys
 
 import numpy as np, pandas as pd, pytest, torch
 from PIL import Image
-from torchvision.models import resnet18
+from torchvision.models import squeezenet1_1
 from conftest import ROOT
 
 COLOURS = {'red': (200,30,30), 'green': (30,200,30), 'blue': (30,30,200)}
@@ -19,18 +19,19 @@ def program(page, **lines):
     return text
 
 def small(text):
-    "The same with smaller pictures and one epoch: a test has no time"
-    for old,new in (('Resize(224)', 'Resize(32), num_workers=0'), ('fine_tune(4)', 'fine_tune(1)'), ('bs=32', 'bs=8')):
+    "The same with smaller pictures, a smaller network and one epoch: a test has no time"
+    for old,new in (('Resize(224)', 'Resize(32), num_workers=0'), ('resnet18', 'squeezenet1_1'),
+                    ('fine_tune(4)', 'fine_tune(1)'), ('bs=32', 'bs=8')):
         assert old in text
         text = text.replace(old, new)
     return text
 
 @pytest.fixture(scope='module')
 def weights(tmp_path_factory):
-    "A folder in which torch finds weights for resnet18, random ones, and needs no network"
+    "A folder in which torch finds weights for the network, random ones: it downloads nothing"
     home = tmp_path_factory.mktemp('torch')
     (home/'hub/checkpoints').mkdir(parents=True)
-    torch.save(resnet18().state_dict(), home/'hub/checkpoints/resnet18-f37072fd.pth')
+    torch.save(squeezenet1_1().state_dict(), home/'hub/checkpoints/squeezenet1_1-b8a52dc0.pth')
     return home
 
 def run(text, folder, weights):
