@@ -178,12 +178,12 @@ def contrast(a, b):
     a,b = sorted((luminance(a), luminance(b)))
     return (b+.05)/(a+.05)
 
-def faults(fig):
-    "What can't be read in a figure, in words"
+def faults(fig, file):
+    "What can't be read in a figure, which is saved too, in words"
     with drawn_texts() as texts:
         fig.canvas.draw()
         texts.clear()               # a layout may move things in the first pass
-        fig.canvas.draw()
+        fig.savefig(file, dpi='figure')
     texts = list(dict.fromkeys(texts))
     boxes = [o.get_window_extent() for o in texts]
     says = [repr(o.get_text().replace('\n', ' '))[:60] for o in texts]
@@ -213,8 +213,7 @@ def check(name, case, tag):
     OUT.mkdir(exist_ok=True)
     found = []
     for i,fig in enumerate(figures_of(name, case)):
-        found += faults(fig)
-        fig.savefig(OUT/f'{name}-{case}-{tag}{i or ""}.png', dpi=90)
+        found += faults(fig, OUT/f'{name}-{case}-{tag}{i or ""}.png')
     plt.close('all')
     assert not found, f'{len(found)} faults: ' + '; '.join(found[:6])
 
