@@ -17,110 +17,108 @@ from .checks import check_names, some
 def _is_class(o): return isinstance(o, str) or not hasattr(o, '__iter__')
 
 def _walk(tree, above=()):
-    "Yield class and path for every class in nested dictionaries or lists."
-    if _is_class(tree): yield tree,(*above, tree)
+    "Class and path of every class in nested dictionaries or lists."
+    if _is_class(tree): yield tree, (*above, tree)
     elif isinstance(tree, dict):
-        for name,inside in tree.items(): yield from _walk(inside, (*above, name))
+        for name in tree: yield from _walk(tree[name], (*above, name))
     else:
         for i,inside in enumerate(tree, 1):
             group = () if _is_class(inside) else (f'group {i}',)
             yield from _walk(inside, above + group)
 
 def _climb(parent):
-    "Yield class and path for every leaf of `{child: parent}`."
+    "Class and path of every leaf of `{child: parent}`."
     groups = set(parent.values())
     for c in parent:
         path = [c]
         while (up := parent.get(path[0])) is not None:
             if up in path:
                 circle = ' → '.join(map(str, [*path[::-1], up]))
-                raise ValueError(f"the tree goes round in a circle: {circle}; cut it")
+                raise ValueError(f"the tree goes in a circle: {circle}; cut it")
             path.insert(0, up)
-        if c not in groups: yield c,tuple(path)
+        if c not in groups: yield c, tuple(path)
 
 def _levels(table):
-    "Yield class and path for every row of a table with a column per level."
+    "Class and path of every row of a table with a column per level."
     for broad,narrow in zip(table.columns, table.columns[1:]):
         n = table.groupby(narrow)[broad].nunique()
         if n.max() > 1:
-            raise ValueError(f"{n.idxmax()!r} of column {narrow!r} lies in {n.max()} groups "
-                f"of column {broad!r}: order the columns from broad to narrow, and give "
-                "different groups different names")
-    for c,row in table.iterrows(): yield c,(*row.dropna(), c)
+            raise ValueError(f"{n.idxmax()!r} of column {narrow!r} lies in "
+                f"{n.max()} groups of {broad!r}: order columns from broad to "
+                "narrow, and give different groups different names")
+    for c,row in table.iterrows(): yield c, (*row.dropna(), c)
 
 def _search(vocab, find):
-    "Yield class and path where a function finds a group, or a tuple of them."
+    "Class and path where `find` returns a group, a tuple of them, or a match."
     for c in vocab:
         group = find(c)
-        if group is not None: yield c,(*(group if isinstance(group, tuple) else (group,)), c)
-
-def _matcher(pattern):
-    "A function from class to the first group of a regular expression, or to the match"
-    def find(c):
-        found = re.search(pattern, str(c))
-        return found and found[min(found.re.groups, 1)]
-    return find
+        if group is None: continue
+        if isinstance(group, re.Match): group = group[min(group.re.groups, 1)]
+        yield c, (*(group if isinstance(group, tuple) else [group]), c)
 
 # %% ../nbs/00_groups.ipynb #tree0001
 def _is_cost(tree, vocab):
     "Is `tree` a matrix of costs?"
-    if isinstance(tree, pd.DataFrame): return bool(set(tree.columns) & set(tree.index))
-    if not isinstance(tree, (list,tuple)): return isinstance(tree, (np.ndarray,Tensor))
+    if isinstance(tree, pd.DataFrame): return any(tree.index.isin(tree))
+    if isinstance(tree, (np.ndarray,Tensor)): return True
+    if not isinstance(tree, (list,tuple)): return False
     return [len(o) for o in tree if not _is_class(o)] == [len(vocab)]*len(vocab)
 
 def _read(tree, vocab):
     "Pairs of class and path, in the order in which `tree` names the classes."
-    if _is_cost(tree, vocab): return _read_cost(cost_matrix(vocab, tree))
+    if _is_cost(tree, vocab):
+        cost = cost_matrix(vocab, tree) # a group is called by its first class
+        tree = {i: cost.index[ids] for i,ids in enumerate(tree_levels(cost))}
+        tree = pd.DataFrame(tree, cost.index)
     if isinstance(tree, pd.Series): tree = tree.to_frame()
     if isinstance(tree, pd.DataFrame): return list(_levels(tree))
+    if isinstance(tree, (str,re.Pattern)):
+        return list(_search(vocab, lambda c: re.search(tree, str(c))))
     if callable(tree): return list(_search(vocab, tree))
-    if isinstance(tree, (str,re.Pattern)): return list(_search(vocab, _matcher(tree)))
-    child_to_parent = isinstance(tree, dict) and all(map(_is_class, tree.values()))
-    return list(_climb(tree) if child_to_parent else _walk(tree))
-
-def _read_cost(cost):
-    "Pairs of class and path of a tree's costs; a group is called by its classes."
-    paths = [(c,) for c in cost.index]
-    for ids in tree_levels(cost)[::-1]:
-        names = {i: some(cost.index[ids == i], 2) for i in ids}
-        paths = [(names[i], *path) for i,path in zip(ids, paths)]
-    return list(zip(cost.index, paths))
+    parents = isinstance(tree, dict) and all(map(_is_class, tree.values()))
+    return list(_climb(tree) if parents else _walk(tree))
 
 # %% ../nbs/00_groups.ipynb #4c7288d6
 def class_paths(
     vocab, # Class names in the order of the network's outputs: `dls.vocab`
-    tree, # {group: [classes]}, nested to any depth; lists of lists; {child: parent}; a Series from class to group, or a DataFrame with a column per level, broad to narrow; a function from class to group (or tuple of groups); a regular expression whose first group, or match, is the group
+    tree, # Groups, in one of the forms below
 ) -> dict: # {class: (broadest group, …, narrowest group, class)}
-    "The path to each class of `vocab`, in its order."
+    """The path to each class of `vocab`, in its order.
+
+    `tree` is {group: [classes]}, nested to any depth; lists of lists; {child:
+    parent}; a Series from class to group, or a DataFrame with a column per
+    level, broad to narrow; a function from class to group, or tuple of groups;
+    or a regular expression whose first group, or match, is the group."""
     vocab = list(vocab)
     check_names(vocab, vocab, 'the vocab')
     pairs = _read(tree, vocab)
     paths = dict(pairs)
     for c,path in pairs:
         if path == paths[c]: continue
-        one,other = ('/'.join(map(str, o[:-1])) for o in (path, paths[c]))
-        raise ValueError(f"class {c!r} is in two groups, {one!r} and {other!r}; keep one")
+        names = ['/'.join(map(str, o[:-1])) for o in (path, paths[c])]
+        both = ' and '.join(map(repr, names))
+        raise ValueError(f"class {c!r} is in two groups, {both}; keep one")
     check_names([c for c,_ in pairs], vocab, 'the tree')
     return {c: paths[c] for c in vocab}
 
 # %% ../nbs/00_groups.ipynb #tree0004
 def in_tree_order(
     vocab, # Class names
-    tree, # Groups in any form that `class_paths` reads, or the costs of a tree
+    tree, # As in `class_paths`, or the costs of a tree
 ) -> list: # The names in `vocab`
-    "The classes, group by group, in the order in which the tree names the groups."
+    "The classes, group by group, in the order in which the tree names them."
     def nodes(path): return [path[:d+1] for d in range(len(path))]
-    paths,first = class_paths(vocab, tree),{}
+    paths, first = class_paths(vocab, tree), {}
     for c,_ in _read(tree, list(vocab)):
         for node in nodes(paths[c]): first.setdefault(node, len(first))
-    return sorted(vocab, key=lambda c: [first[node] for node in nodes(paths[c])])
+    return sorted(vocab, key=lambda c: [first[o] for o in nodes(paths[c])])
 
 # %% ../nbs/00_groups.ipynb #bcb28e2b
 def cost_matrix(
-    vocab, # `dls.vocab`: class names in the order of the network's outputs; None: in the order of your own costs
-    tree, # Groups in any form that `class_paths` reads; or your own costs, `[c,c]` or a DataFrame with class names on both sides
-) -> pd.DataFrame: # `[c,c]` with class names on both sides; row: truth, column: prediction
-    "The cost of each mistake: height of the lowest common ancestor over that of the tree, 0…1, or your own."
+    vocab, # `dls.vocab`; None: in the order of your own costs
+    tree, # As in `class_paths`; or your own costs, `[c,c]` or a DataFrame
+) -> pd.DataFrame: # `[c,c]` with class names; row: truth, column: prediction
+    "Costs of mistakes: height of the lowest common ancestor over the root's."
     if vocab is None: vocab = _own_order(tree)
     vocab = list(vocab)
     if _is_cost(tree, vocab): cost = _own_costs(tree, vocab)
@@ -137,12 +135,11 @@ def _tree_costs(paths):
             under[node].append(i)
             height[node] = max(height[node], len(path)-d)
     cost = np.zeros((len(paths),)*2)
-    for node in sorted(under, key=len): # the narrowest that holds both comes last
+    for node in sorted(under, key=len): # the narrowest with both comes last
         cost[np.ix_(under[node], under[node])] = height[node]
     np.fill_diagonal(cost, 0)
     return cost/max(cost.max(), 1)
 
-# %% ../nbs/00_groups.ipynb #cost000t
 def cost_tensor(
     cost, # From `cost_matrix`; or a tree
     vocab=None, # `dls.vocab`; None: in the order of `cost`
@@ -153,25 +150,27 @@ def cost_tensor(
 # %% ../nbs/00_groups.ipynb #cost0003
 def _own_order(cost):
     "The classes in the order of a cost matrix"
-    if _is_cost(cost, cost): return cost.index if isinstance(cost, pd.DataFrame) else range(len(cost))
-    raise ValueError("a tree doesn't say in which order the network puts out the classes: "
-                     "pass vocab=dls.vocab")
+    if not _is_cost(cost, cost):
+        raise ValueError("a tree doesn't say in which order the network puts "
+                         "out the classes: pass vocab=dls.vocab")
+    return cost.index if isinstance(cost, pd.DataFrame) else range(len(cost))
 
 def _own_costs(cost, vocab):
     "`cost` as numbers `[c,c]` in the order of `vocab`, after checks."
     if isinstance(cost, pd.DataFrame):
-        for names,what in ((cost.index,'rows'), (cost.columns,'columns')):
-            check_names(names, vocab, f'the {what} of the costs')
+        check_names(cost.index, vocab, 'the rows of the costs')
+        check_names(cost.columns, vocab, 'the columns of the costs')
         cost = cost.reindex(index=vocab, columns=vocab)
-    cost = np.array(to_np(cost) if isinstance(cost, Tensor) else cost, dtype=float)
+    cost = np.array(to_np(cost) if isinstance(cost, Tensor) else cost, float)
     if cost.shape != (len(vocab),)*2:
-        raise ValueError(f"a cost matrix {'×'.join(map(str, cost.shape))} for {len(vocab)} classes "
+        shape = '×'.join(map(str, cost.shape))
+        raise ValueError(f"a cost matrix {shape} for {len(vocab)} classes "
                          f"({some(vocab)}); it has a row and a column for each")
-    bad = ~(cost >= 0) | (cost != 0) & np.eye(len(cost), dtype=bool)
-    if bad.any():
-        i,j = np.argwhere(bad)[0]
-        raise ValueError(f"taking {vocab[i]!r} for {vocab[j]!r} costs {cost[i,j]:g} ({bad.sum()} "
-            "such entries): a cost is a number ≥ 0, and 0 for a right answer")
+    right = np.eye(len(cost), dtype=bool)
+    for i,j in np.argwhere(~(cost >= 0) | (cost != 0) & right):
+        a, b, paid = vocab[i], vocab[j], cost[i,j]
+        raise ValueError(f"taking {a!r} for {b!r} costs {paid:g}: a cost is a "
+                         "number ≥ 0, and 0 for a right answer")
     return cost
 
 # %% ../nbs/00_groups.ipynb #a5c0aac3
@@ -179,43 +178,41 @@ def soft_targets(
     cost, # From `cost_matrix`, row: truth; or a tree
     vocab=None, # `dls.vocab`; None: in the order of `cost`
     *,
-    beta:float=10., # How fast the target falls off with the cost; the paper tries 4 to 30
-    keep:float=None, # Share for the truth, 0…1: spread the rest evenly over its own group, instead of using `beta`
-) -> pd.DataFrame: # Probabilities `[c,c]`, each row sums to 1, with class names on both sides
-    "Soft labels, a row for each class: softmax of `-beta*cost` (Bertinetto et al. 2020, section 3.2), or `keep` on the truth."
+    beta:float=10., # How fast it falls with the cost; the paper: 4 to 30
+    keep:float=None, # Instead: share of the truth, the rest to its group
+) -> pd.DataFrame: # Probabilities `[c,c]` with class names, row: truth
+    "Soft labels: softmax of -β·cost (Bertinetto et al. 2020, section 3.2)."
     cost = cost_matrix(vocab, cost)
     if not 0 <= beta < np.inf:
-        raise ValueError(f"beta is {beta}; pass a number ≥ 0, larger for harder labels")
+        raise ValueError(f"beta is {beta}; pass a number ≥ 0")
     if keep is not None and not 0 <= keep <= 1:
-        raise ValueError(f"keep is {keep}; it is a share, so pass a number from 0 to 1")
-    rows = np.exp(-beta*cost) if keep is None else _keep(cost.to_numpy(), keep)
-    return pd.DataFrame(rows, cost.index, cost.columns).pipe(lambda o: o.div(o.sum(axis=1), axis=0))
+        raise ValueError(f"keep is {keep}; it is a share, so from 0 to 1")
+    rows = np.exp(-beta*cost) if keep is None else _keep(cost, keep)
+    return rows.div(rows.sum(axis=1), axis=0)
 
-# %% ../nbs/00_groups.ipynb #cost0005
 def _keep(cost, keep):
     "`keep` for the truth, the rest for its own group"
     others = cost + np.diag(np.full(len(cost), np.inf))
-    nearest = others.min(1, keepdims=True)
-    group = (others == nearest) & (nearest < cost.max())
-    n = group.sum(1, keepdims=True)
+    nearest = others.min(axis=1).to_numpy()[:,None]
+    group = (others == nearest) & (nearest < cost.to_numpy().max())
+    n = group.sum(axis=1).to_numpy()[:,None]
     return group*(1-keep)/n.clip(1) + np.eye(len(cost))*np.where(n > 0, keep, 1)
 
 # %% ../nbs/00_groups.ipynb #35394e37
 def tree_levels(
     tree, # From `cost_matrix`; or a tree
     vocab=None, # `dls.vocab`; None: in the order of the costs
-) -> list: # For each level, broad to narrow: group of each class `[c]`, numbered by its first class
+) -> list: # By level, from broad: the first of each class's group `[c]`
     "The groups of a tree, level by level; none for a flat one."
     cost = cost_matrix(vocab, tree)
     levels = []
     for height in np.unique(cost)[:0:-1]:
         same = cost.to_numpy() < height
         ids = same.argmax(1)
-        wrong = (ids[:,None] == ids) != same
-        if wrong.any():
-            a,b = cost.index[np.argwhere(wrong)[0]]
-            raise ValueError(f"these costs are not those of a tree: classes that are closer "
-                f"than {height:g} don't form groups, see {a!r} and {b!r}; pass groups, or use "
-                "what takes any costs, such as LeastCost or ExpectedCostLoss")
+        for i,j in np.argwhere((ids[:,None] == ids) != same):
+            a, b = cost.index[[i, j]]
+            raise ValueError("these costs are not those of a tree: classes "
+                f"closer than {height:g} don't form groups, see {a!r} and {b!r};"
+                " pass groups, or use what takes any costs, such as LeastCost")
         if len(np.unique(ids)) < len(cost): levels.append(ids)
     return levels

@@ -16,7 +16,7 @@ from .targets import LabelLoss
 
 # %% ../nbs/04_hierarchy.ipynb #92f9f9f0
 class CostWeightedLoss(LabelLoss):
-    "Cross entropy times the cost of the class predicted, 1 where that is right."
+    "Cross entropy times the cost of the class predicted, 1 if that is right."
     def __init__(self,
         cost, # From `cost_matrix`, row: truth; or a tree
         vocab=None, # `dls.vocab`; None: in the order of `cost`
@@ -25,43 +25,41 @@ class CostWeightedLoss(LabelLoss):
         super().__init__(**kwargs)
         cost = cost_tensor(cost, vocab)
         self.register_buffer('factor', cost + torch.eye(len(cost)))
-
     def per_class(self, preds):
         return -preds.log_softmax(1)*self.factor[:,preds.argmax(1)].T
 
 # %% ../nbs/04_hierarchy.ipynb #71ccf3ad
 class MatrixCrossEntropy(LabelLoss):
-    "Cross entropy against the true class's row of soft labels (Bertinetto et al. 2020, section 3.2)."
+    "Cross entropy against soft labels (Bertinetto et al. 2020, section 3.2)."
     def __init__(self,
-        rows, # Soft labels `[c,c]` from `soft_targets`, in the order of the vocab
+        rows, # From `soft_targets` `[c,c]`, in the order of the vocab
         **kwargs # As in `LabelLoss`
     ):
         super().__init__(**kwargs)
         rows = torch.tensor(np.asarray(rows, dtype=np.float32))
         check_probs(rows, 'soft labels (make them with soft_targets)')
         self.register_buffer('rows', rows)
-
     def per_class(self, preds):
         return -preds.log_softmax(1) @ self.rows.to(preds.dtype).T
 
 # %% ../nbs/04_hierarchy.ipynb #19e97353
 class HierarchicalCrossEntropy(LabelLoss):
-    "Cross entropy along the path, each step down weighing less (HXE, Bertinetto et al. 2020, section 3.1)."
+    "Cross entropy along the path (HXE, Bertinetto et al. 2020, section 3.1)."
     def __init__(self,
-        tree, # Groups in any form that `class_paths` reads; or `cost_matrix` of them
+        tree, # As in `class_paths`; or its costs
         vocab=None, # `dls.vocab`; None: in the order of the costs
         *,
-        alpha:float=.5, # How much less each step down weighs, `exp(-alpha)`; the paper's code runs .1 to .9
+        alpha:float=.5, # Each step down weighs exp(-α); the paper: .1 to .9
         **kwargs # As in `LabelLoss`
     ):
         super().__init__(**kwargs)
         cost = cost_matrix(vocab, tree)
-        levels = torch.tensor(np.stack([*tree_levels(cost), np.arange(len(cost))]))
+        levels = [*tree_levels(cost), np.arange(len(cost))]
+        levels = torch.tensor(np.stack(levels))
         sizes = torch.stack([ids.bincount()[ids] for ids in levels])
-        smaller = sizes.diff(dim=0, prepend=sizes[:1]) < 0 # a group of one group is no step
+        smaller = sizes.diff(dim=0, prepend=sizes[:1]) < 0 # else it is no step
         self.register_buffer('levels', levels)
         self.register_buffer('weights', torch.exp(-alpha*smaller.cumsum(0)))
-
     def per_class(self, preds):
         logp = preds.log_softmax(1)
         loss, above = 0, 0
@@ -73,7 +71,7 @@ class HierarchicalCrossEntropy(LabelLoss):
 
 # %% ../nbs/04_hierarchy.ipynb #h4hxe004
 def _of_groups(logp, ids):
-    "The log-probability of each class's group `[n,c]`, where `ids` `[c]` says which group that is"
+    "The log-probability of each class's group `[n,c]`; `ids` `[c]` name groups"
     at = ids.expand_as(logp)
     none = torch.full_like(logp, -torch.inf)
     top = none.scatter_reduce(1, at, logp.detach(), 'amax').gather(1, at)
@@ -82,19 +80,18 @@ def _of_groups(logp, ids):
 
 # %% ../nbs/04_hierarchy.ipynb #0adc43d8
 class ExpectedCostLoss(LabelLoss):
-    "Cross entropy plus `w` times the expected cost beyond `c`, the smallest: Σ p_k·(cost[truth,k]-c) over the wrong k."
+    "Cross entropy + w·Σ p_k·(cost[truth,k] - c) over wrong k; c: the least."
     def __init__(self,
         cost, # From `cost_matrix`, row: truth; or a tree
         vocab=None, # `dls.vocab`; None: in the order of `cost`
         *,
-        w:float=1., # Weight of the expected cost beside cross entropy; 0 leaves cross entropy
+        w:float=1., # Weight of the expected cost; 0 leaves cross entropy
         **kwargs # As in `LabelLoss`
     ):
         super().__init__(**kwargs)
         cost = cost_tensor(cost, vocab)
         wrong = ~torch.eye(len(cost), dtype=torch.bool)
         self.register_buffer('price', w*wrong*(cost - cost[wrong].min()))
-
     def per_class(self, preds):
         charged = preds.softmax(1) @ self.price.to(preds.dtype).T
         return charged - preds.log_softmax(1)

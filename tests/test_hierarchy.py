@@ -108,6 +108,24 @@ def test_a_thousand_classes():
     for loss in losses(tree, range(1000)): loss(preds, targs).backward()
     assert preds.grad.isfinite().all()
 
+def kept(loss, n, c=100):
+    "Bytes that the backward pass keeps for a batch of `n`, each storage once, beyond what the loss itself holds"
+    own, sizes = {o.untyped_storage().data_ptr() for o in loss.buffers()}, {}
+    def pack(t):
+        storage = t.untyped_storage()
+        if storage.data_ptr() not in own: sizes[storage.data_ptr()] = storage.nbytes()
+        return t
+    preds, targs = torch.randn(n, c, requires_grad=True), torch.randint(c, (n,))
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda t: t): value = loss(preds, targs)
+    value.backward()
+    return sum(sizes.values())
+
+def test_memory_is_linear_in_the_batch():
+    tree = pd.DataFrame({'broad': np.arange(100)//20, 'narrow': np.arange(100)//5})
+    for loss in losses(tree, range(100)):
+        small, large = kept(loss, 256), kept(loss, 4096)
+        assert large <= 1.1*16*small, f'{type(loss).__name__}: {small} bytes for 256 images, {large} for 4096'
+
 few = digits().groupby(['label','is_valid']).head(4)
 
 def quietly(learn, epochs=1, **kw):
