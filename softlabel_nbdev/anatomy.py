@@ -24,36 +24,63 @@ def _loss_name(
     loss_func # A loss: function, `functools.partial`, module or fastai loss
 )->str:
     "Returns the name by which messages and titles call `loss_func`"
-    while not hasattr(loss_func, '__name__') and not isinstance(loss_func, (nn.Module, BaseLoss)) and hasattr(loss_func, 'func'):
+    if hasattr(loss_func, '__name__'): return loss_func.__name__
+    if not isinstance(loss_func, (nn.Module, BaseLoss)):
+        if hasattr(loss_func, 'func'): return _loss_name(loss_func.func)
+    return type(loss_func).__name__
+
+def _owner(loss_func, attr):
+    "What is inside partials and fastai's losses, down to what has `attr`"
+    while hasattr(loss_func, 'func') and not hasattr(loss_func, attr):
         loss_func = loss_func.func
-    return getattr(loss_func, '__name__', type(loss_func).__name__)
+    return loss_func
 
 # %% ../nbs/01_anatomy.ipynb #268f61f0
 def unreduced_loss(
-    loss_func, # PyTorch or fastai loss: `F.cross_entropy`, a `functools.partial` of it, an `nn.Module`, a `...Flat` loss
-    preds:Tensor, # What the model puts out, `[n]` or `[n,c]`: logits for most losses
+    loss_func, # PyTorch or fastai loss: function, partial, module, `...Flat`
+    preds:Tensor, # What the model puts out, `[n]` or `[n,c]`; mostly logits
     targs:Tensor, # Class indices `[n]`, or one number per class `[n,c]`
     *more # Other targets, where the loss takes several
 )->Tensor: # `[n]` or `[n,c]`, on the device of `preds`, with its gradient
-    "Returns the loss of `preds` before any mean or sum, flat losses un-flattened; the weights of classes stay in, undivided by their sum"
-    name, owner = _loss_name(loss_func), loss_func
-    if len(preds)!=len(targs):
-        raise ValueError(f"{name}: preds {list(preds.shape)} and targs {list(targs.shape)} are not for the same number of images")
-    while hasattr(owner, 'func') and not hasattr(owner, 'reduction'): owner = owner.func  # partials
-    if isinstance(owner, BaseLoss) and owner.flatten and owner.is_2d and preds.ndim>1 and preds.shape==targs.shape:
-        raise ValueError(f"{name} flattens its targets: probabilities {list(targs.shape)} would reach it as {targs.numel()} "
-                         "class numbers. Build it with flatten=False to train on soft targets")
-    takes = not hasattr(owner, 'reduction') and any(p.name=='reduction' or p.kind is p.VAR_KEYWORD
-        for p in inspect.signature(getattr(owner, 'forward', owner)).parameters.values())
-    with NoneReduce(owner): loss = loss_func(preds, targs, *more, **({'reduction':'none'} if takes else {}))
-    loss = loss.as_subclass(Tensor)     # flat losses return fastai's TensorBase
+    """Returns the loss of `preds` before any mean or sum, flat losses
+    un-flattened; the weights of classes stay in, undivided by their sum"""
+    owner = _owner(loss_func, 'reduction')
+    _check_pair(loss_func, owner, preds, targs)
+    how = {'reduction':'none'} if _takes_reduction(owner) else {}
+    with NoneReduce(owner): loss = loss_func(preds, targs, *more, **how)
+    loss = loss.as_subclass(Tensor) # flat losses return fastai's TensorBase
     if loss.ndim and len(loss)==len(preds): return loss
-    axis = getattr(owner, 'axis', -1)   # a flat loss moves this axis last before it flattens
     for like in (preds, targs):
-        if loss.ndim==1 and loss.numel()==like.numel():
-            return loss.view(like.transpose(axis, -1).shape).transpose(axis, -1)
-    raise ValueError(f"{name} gave a loss of shape {list(loss.shape)} for preds {list(preds.shape)}: it can't be unreduced. "
-                     "Give it a `reduction` attribute or argument that accepts 'none', or return one number per image")
+        if loss.shape==(like.numel(),): return _in_shape_of(like, loss, owner)
+    raise ValueError(
+        f"{_loss_name(loss_func)} gave a loss of shape {list(loss.shape)} for "
+        f"preds {list(preds.shape)}: it can't be unreduced. Give it a "
+        "`reduction` attribute or argument that accepts 'none', or return "
+        "one number per image")
+
+# %% ../nbs/01_anatomy.ipynb #an1unre0
+def _check_pair(loss_func, owner, preds, targs):
+    "Nothing, or an error if the loss can't be of these predictions and targets"
+    name,p,t = _loss_name(loss_func),list(preds.shape),list(targs.shape)
+    if len(preds)!=len(targs):
+        raise ValueError(f"{name}: preds {p} and targs {t} are not for the "
+                         "same number of images")
+    flat = isinstance(owner, BaseLoss) and owner.flatten and owner.is_2d
+    if flat and preds.ndim>1 and p==t:
+        raise ValueError(f"{name} flattens its targets: probabilities {t} "
+                         f"would reach it as {targs.numel()} class numbers. "
+                         "Build it with flatten=False to train on soft targets")
+
+def _takes_reduction(f):
+    "Whether `reduction` is an argument of `f`, and no attribute"
+    if hasattr(f, 'reduction'): return False
+    params = inspect.signature(getattr(f, 'forward', f)).parameters.values()
+    return any(p.name=='reduction' or p.kind is p.VAR_KEYWORD for p in params)
+
+def _in_shape_of(like, loss, owner):
+    "A flattened loss in the shape of `like`"
+    axis = getattr(owner, 'axis', -1) # moved last by fastai
+    return loss.view(like.transpose(axis, -1).shape).transpose(axis, -1)
 
 # %% ../nbs/01_anatomy.ipynb #pay00001
 def paid_counted(
@@ -61,11 +88,13 @@ def paid_counted(
     preds:Tensor, # What the model puts out, `[n]` or `[n,c]`
     *targs, # The targets, as the loss takes them
     loss:Tensor=None # What `loss_func` says of them, if that is known already
-)->tuple: # `[n]` or `[n,c]`, with its gradient; and a number, 1 if the loss is a sum
-    "Returns what each image (and label) pays, and the count that the loss divides their sum by"
+)->tuple: # `[n]` or `[n,c]`, with its gradient; and a number, 1 for a sum
+    """Returns what each image (and label) pays, and the count that the loss
+    divides their sum by"""
     if hasattr(loss_func, 'paid_counted'):
         paid,counted = loss_func.paid_counted(preds, *targs)
-        return paid, paid.new_ones(()) if loss_func.reduction == 'sum' else counted.sum().clamp(min=torch.finfo(paid.dtype).tiny)
+        if loss_func.reduction == 'sum': return paid, paid.new_ones(())
+        return paid, counted.sum().clamp(min=torch.finfo(paid.dtype).tiny)
     paid = unreduced_loss(loss_func, preds, *targs)
     with torch.no_grad():
         if loss is None: loss = loss_func(preds, *targs)
@@ -73,49 +102,63 @@ def paid_counted(
     return paid, torch.where(counted.isfinite() & (counted != 0), counted, 1.)
 
 # %% ../nbs/01_anatomy.ipynb #def448b2
-_activations = (
-    dict.fromkeys(['cross_entropy', 'CrossEntropyLoss', 'FocalLoss'], partial(F.softmax, dim=1)) |
-    dict.fromkeys(['binary_cross_entropy_with_logits', 'BCEWithLogitsLoss', 'multilabel_soft_margin_loss', 'MultiLabelSoftMarginLoss'],
-                  torch.sigmoid) |
-    dict.fromkeys(['nll_loss', 'NLLLoss'], torch.exp) |
-    dict.fromkeys(['binary_cross_entropy', 'BCELoss', 'l1_loss', 'L1Loss', 'mse_loss', 'MSELoss'], noop))
+_activations = {name: act for act,names in [
+    (partial(F.softmax, dim=1), 'cross_entropy CrossEntropyLoss FocalLoss'),
+    (torch.sigmoid, 'binary_cross_entropy_with_logits BCEWithLogitsLoss '
+                    'multilabel_soft_margin_loss MultiLabelSoftMarginLoss'),
+    (torch.exp, 'nll_loss NLLLoss'),
+    (noop, 'binary_cross_entropy BCELoss l1_loss L1Loss mse_loss MSELoss')
+] for name in names.split()}
 
 def _activation(loss_func):
-    "Returns the function that turns the predictions which `loss_func` takes into probabilities"
-    name, owner = _loss_name(loss_func), loss_func
-    while hasattr(owner, 'func') and not hasattr(owner, 'activation'): owner = owner.func
+    "Returns the function that makes probabilities of what `loss_func` takes"
+    owner = _owner(loss_func, 'activation')
     if hasattr(owner, 'activation'): return owner.activation
+    name = _loss_name(loss_func)
     if name in _activations: return _activations[name]
-    raise ValueError(f"which activation belongs to {name}? Pass it, such as activation=torch.sigmoid, or give the loss an `activation`")
+    raise ValueError(f"which activation belongs to {name}? Pass it, such "
+                     "as activation=torch.sigmoid, or give the loss one")
 
 # %% ../nbs/01_anatomy.ipynb #27e7d7f1
+def _sum_to_one(p):
+    "Whether the rows of `p` are shares of one whole"
+    if p.ndim != 2 or p.shape[1] == 1: return False
+    return p.sum(1).allclose(p.new_ones(len(p)), atol=1e-3)
+
+def _is_applied(act, p):
+    "Whether `p` look like what `act` gives"
+    if act is noop or act is torch.exp: return False
+    if p.min() < 0 or p.max() > 1: return False
+    if _sum_to_one(act(p)): return _sum_to_one(p)
+    return p.numel() >= 64 and p.max() > p.min()
+
 def _logits(name, preds, act):
-    "`preds`, after a look whether `act` has been applied already"
-    if act is noop or act is torch.exp: return preds
-    p = plain(preds.detach())
-    one_of = p.ndim == 2 and p.shape[1] > 1 and act(p).sum(1).allclose(p.new_ones(len(p)), atol=1e-3)
-    if p.min() >= 0 and p.max() <= 1 and (p.sum(1).allclose(p.new_ones(len(p)), atol=1e-3) if one_of else p.numel() >= 64 and p.max() > p.min()):
-        raise ValueError(f"{name}: preds {list(preds.shape)} are probabilities already, and its activation would be applied twice; "
-                         "pass logits, such as learn.get_preds(act=noop)")
-    return preds
+    "`preds`, or an error if `act` has been applied to them already"
+    if not _is_applied(act, plain(preds.detach())): return preds
+    raise ValueError(f"{name}: preds {list(preds.shape)} are probabilities "
+                     "already, and its activation would be applied twice; pass "
+                     "logits, such as learn.get_preds(act=noop)")
 
 # %% ../nbs/01_anatomy.ipynb #ign00000
 def _ignore(loss_func):
     "The value that marks a missing label for `loss_func`, or None"
     while hasattr(loss_func, 'func'): loss_func = loss_func.func
-    return getattr(loss_func, 'ignore', getattr(loss_func, 'ignore_index', None))
+    index = getattr(loss_func, 'ignore_index', None)
+    return getattr(loss_func, 'ignore', index)
 
 # %% ../nbs/01_anatomy.ipynb #anacell0
 def _numbers(x): return plain(x.detach()).float().cpu()
 
 def _agreement(t, probs, one_of):
-    "How far the model agrees with each answer of the label `[n,c]`; with one label per image, with the label; nan if these aren't probabilities"
-    if probs.min()<0 or probs.max()>1: return torch.full_like(probs, float('nan'))
+    """How far the model agrees with each answer of the label `[n,c]`; with one
+    label per image, with the label; nan if these aren't probabilities"""
+    if probs.min()<0 or probs.max()>1: return probs*float('nan')
     if one_of: return (t*probs).sum(1, keepdim=True).expand_as(probs)
     return t*probs + (1-t)*(1-probs)
 
 def _cells(by_label, one_of, t, probs, known):
-    "Images and classes that the rows of a table are about: all that are known, or one class for each image: its label's, or the costliest"
+    """Images and classes that the rows of a table are about: all that are
+    known, or one class for each image: its label's, or the costliest"""
     if by_label: return known.nonzero().T
     image = known.any(1).nonzero()[:,0]
     score = t if one_of else -_agreement(t, probs, one_of)
@@ -125,29 +168,31 @@ def _cells(by_label, one_of, t, probs, known):
 def loss_table(
     loss_func, # PyTorch or fastai loss, see `unreduced_loss`
     preds:Tensor, # What the model puts out, `[n,c]`: logits for most losses
-    targs:Tensor, # Class indices `[n]`, or one number from 0 to 1 per class `[n,c]`
-    vocab=None, # Names of the `c` classes, such as `dls.vocab`; default: their numbers
+    targs:Tensor, # Class indices `[n]`, or numbers from 0 to 1 `[n,c]`
+    vocab=None, # Names of the classes, such as `dls.vocab`; None: their numbers
     *,
-    activation=None # Turns `preds` into probabilities; default: the one that belongs to `loss_func`
-)->pd.DataFrame: # image, class, logit, activation, target, p_truth, loss, share; predicted where there's one label per image
-    "Returns what each image (and class) of a batch pays: a row for each number of the unreduced loss"
+    activation=None # Makes probabilities of `preds`; None: that of the loss
+)->pd.DataFrame: # A row for each number of the unreduced loss
+    """Returns what each image (and class) of a batch pays: image, class,
+    predicted (with one label per image), logit, activation, target, p_truth,
+    loss and share"""
     name, act = _loss_name(loss_func), activation or _activation(loss_func)
     n, c = len(preds), 1 if preds.ndim==1 else preds.shape[1]
     vocab = list(range(c) if vocab is None else vocab)
-    if len(vocab)!=c: raise ValueError(f"vocab has {len(vocab)} names, preds {list(preds.shape)} has {c} classes")
+    if len(vocab)!=c: raise ValueError(f"vocab has {len(vocab)} names, preds "
+                                       f"{list(preds.shape)} has {c} classes")
     t, known = target_rows(targs.detach().cpu(), c, _ignore(loss_func))
     paid = _numbers(paid_counted(loss_func, preds, targs)[0])
     logits = _numbers(_logits(name, preds, act)).view(n,c)
     probs = _numbers(act(preds)).view(n,c)
     one_of = probs.sum(1).allclose(torch.ones(n), atol=1e-3) and paid.numel()==n
     image, cls = _cells(paid.numel()==n*c, one_of, t, probs, known)
+    loss = (paid[image] if paid.numel()==n else paid[image,cls]).flatten()
     table = pd.DataFrame({'image': image, 'class': [vocab[k] for k in cls]})
     if one_of: table['predicted'] = [vocab[k] for k in probs[image].argmax(1)]
-    loss = paid[image] if paid.numel()==n else paid[image,cls]
-    table['logit'], table['activation'], table['target'] = logits[image,cls], probs[image,cls], t[image,cls]
-    table['p_truth'] = _agreement(t, probs, one_of)[image,cls]
-    table['loss'], table['share'] = loss.flatten(), loss.flatten()/(loss.sum() or 1.)
-    return table
+    return table.assign(logit=logits[image,cls], activation=probs[image,cls],
+        target=t[image,cls], p_truth=_agreement(t, probs, one_of)[image,cls],
+        loss=loss, share=loss/(loss.sum() or 1.))
 
 # %% ../nbs/01_anatomy.ipynb #ncls0000
 def _n_classes(loss_func):
@@ -158,7 +203,8 @@ def _n_classes(loss_func):
     return max([c, *(o.shape[-1] for o in buffers if o.ndim)])
 
 def _along(z, c, t, one_of):
-    "Predictions `[len(z),c]`, 0 but for the last class, whose logit is `z`; and targets that give it `t` and the first class the rest"
+    """Predictions `[len(z),c]`, 0 but for the last class, whose logit is `z`;
+    and targets that give it `t` and the first class the rest"""
     preds = torch.cat([z.new_zeros(len(z), c-1), z[:,None]], 1)
     if one_of and t in (0,1): return preds, torch.full(z.shape, int(t)*(c-1))
     targs = torch.zeros(len(z), c)
@@ -166,33 +212,39 @@ def _along(z, c, t, one_of):
     if one_of: targs[:,0] = 1-t
     return preds, targs
 
+def _curve(loss_func, z, c, t, one_of):
+    "Loss and gradient at logits `z`, or None if the loss takes no soft targets"
+    z = z.clone().requires_grad_()
+    try: loss = unreduced_loss(loss_func, *_along(z, c, t, one_of))
+    except (RuntimeError, ValueError):
+        if one_of and t not in (0,1): return
+        raise
+    if loss.ndim==2: loss = loss[:,-1]
+    return loss.detach(), torch.autograd.grad(loss.sum(), z)[0]
+
 # %% ../nbs/01_anatomy.ipynb #9f06310f
 def plot_loss(
-    loss_func, # PyTorch or fastai loss, see `unreduced_loss`; 
+    loss_func, # PyTorch or fastai loss, see `unreduced_loss`
     *,
-    targets=(0.,.7,1.), # Targets to draw, 0 to 1; a loss that takes no soft targets is drawn for 0 and 1
+    targets=(0.,.7,1.), # Targets to draw; only 0 and 1 where none can be soft
     limit:float=6., # Logits from `-limit` to `limit`; at 6, sigmoid is 0.998
-    activation=None # Turns predictions into probabilities; default: the one that belongs to `loss_func`
+    activation=None # Makes probabilities of logits; None: that of the loss
 ):
-    "Returns two axes: the loss and its gradient against the logit, a curve for each target"
-    act = activation or _activation(loss_func)
-    c = _n_classes(loss_func)
+    "Returns two axes: loss and gradient against the logit, a curve per target"
+    act, c = activation or _activation(loss_func), _n_classes(loss_func)
     one_of = act(torch.tensor([[.5,.5]]).log()).sum().isclose(torch.tensor(1.))
     if one_of: c = max(c, 2)
-    axs = plt.subplots(1, 2, figsize=(4.8,2.6), layout='constrained')[1]
+    fig, axs = plt.subplots(1, 2, figsize=(4.8,2.6), layout='constrained')
+    z = torch.linspace(-limit, limit, 201)
     for color,t in enumerate(targets):
-        z = torch.linspace(-limit, limit, 201, requires_grad=True)
-        preds, targs = _along(z, c, t, one_of)
-        try: loss = unreduced_loss(loss_func, preds, targs)
-        except (RuntimeError, ValueError):
-            if one_of and t not in (0,1): continue     # takes no soft targets
-            raise
-        loss = loss[:,-1] if loss.ndim==2 else loss
-        grad, = torch.autograd.grad(loss.sum(), z)
-        for ax,o in zip(axs, (loss.detach(), grad)): ax.plot(z.detach(), o, label=f'target {t:g}', color=f'C{color}')
-    for ax,o in zip(axs, ('loss', 'gradient')): ax.set(xlabel='logit', ylabel=o, xticks=(-limit, 0, limit))
+        curves = _curve(loss_func, z, c, t, one_of)
+        if curves is None: continue
+        look = dict(label=f'target {t:g}', color=f'C{color}')
+        for ax,o in zip(axs, curves): ax.plot(z, o, **look)
+    for ax,o in zip(axs, ('loss','gradient')):
+        ax.set(xlabel='logit', ylabel=o, xticks=(-limit, 0, limit))
     axs[0].legend()
-    axs[0].figure.suptitle(_loss_name(loss_func))
+    fig.suptitle(_loss_name(loss_func))
     return axs
 
 # %% ../nbs/01_anatomy.ipynb #68f8c6a0
@@ -201,28 +253,21 @@ def costliest(
     n:int=9, # How many images
     *,
     ds_idx:int=1 # 1: the validation set, as in `get_preds`; 0: the training set
-)->pd.DataFrame: # As `loss_table`, but `image` is the name of an image; `position` is its place in the set
-    "Returns `loss_table` for the `n` images of a set that cost most, costliest first"
+)->pd.DataFrame: # As `loss_table`, with the name and the position of an image
+    "Returns `loss_table` for the `n` images of a set that cost most, in order"
     dl = learn.dls[ds_idx]
-    with learn.no_bar(), learn.no_logging(): preds = learn.get_preds(ds_idx=ds_idx, act=noop)
-    table = loss_table(learn.loss_func, *to_device(preds, dl.device), vocab=learn.dls.vocab)
+    with learn.no_bar(), learn.no_logging():
+        preds = to_device(learn.get_preds(ds_idx=ds_idx, act=noop), dl.device)
+    table = loss_table(learn.loss_func, *preds, vocab=learn.dls.vocab)
     table = table.rename(columns={'image':'position'})
-    cost = table.groupby('position').loss.mean().nlargest(n)
-    table = pd.concat([table[table.position==i] for i in cost.index], ignore_index=True)
-    names = item_names(getattr(dl.dataset, 'items', range(len(dl.dataset))), learn.dls.path)
+    order = table.groupby('position').loss.mean().nlargest(n).index
+    table = table.set_index('position').loc[order].reset_index()
+    items = getattr(dl.dataset, 'items', range(len(dl.dataset)))
+    names = item_names(items, learn.dls.path)
     table.insert(0, 'image', [names[i] for i in table.position])
     return table
 
 # %% ../nbs/01_anatomy.ipynb #an1expl0
-def _cost_title(
-    row # A row of `costliest`, as a dictionary
-)->str: # Label, what the model says, share of the loss, name
-    "Returns what is said about an image above its picture"
-    says = f"{row['class']}, says {row.get('predicted')}"
-    if 'predicted' not in row:     # several labels: one of them, and what the model gave it
-        says = f"{row['class']}={row['target']:.2g}, says {row['activation']:.2f}"
-    return f"{says}\n{row['share']:.1%} of the loss\n{row['image']}"
-
 def explain(
     learn, # A fastai `Learner` for images
     n:int=9, # How many images
@@ -231,6 +276,18 @@ def explain(
 )->list: # Axes, one for each image
     "Shows the `n` images of a set that cost most, costliest first"
     table, ds = costliest(learn, n, ds_idx=ds_idx), learn.dls[ds_idx].dataset
-    # where the label has several, the one that costs most
-    worst = table.loc[table.groupby('position', sort=False).loss.idxmax()].to_dict('records')
-    return show_pictures([ds[row['position']][0] for row in worst], map(_cost_title, worst))
+    # of an image with several labels, the one that costs most
+    worst = table.groupby('position', sort=False).loss.idxmax()
+    rows = table.loc[worst].to_dict('records')
+    pictures = [ds[o['position']][0] for o in rows]
+    return show_pictures(pictures, map(_cost_title, rows))
+
+def _cost_title(
+    row # A row of `costliest`, as a dictionary
+)->str: # Label, what the model says, share of the loss, name
+    "Returns what is said about an image above its picture"
+    label,says = row['class'],row.get('predicted')
+    if says is None: # several labels: one, and what the model gave it
+        label,says = f"{label}={row['target']:.2g}",f"{row['activation']:.2f}"
+    share = f"{row['share']:.1%} of the loss"
+    return f"{label}, says {says}\n{share}\n{row['image']}"
