@@ -85,8 +85,8 @@ class _DawidSkene:
         "Take turns from `probs` on, until images move by less than `tol`"
         probs = probs.astype(np.float32)
         for _ in waiting(range(steps)):
-            freq = probs.mean(0, dtype=float)
-            old,probs = probs,self.truth(self.confusions(probs), freq)
+            confusions,freq = self.confusions(probs),self.frequencies(probs)
+            old,probs = probs,self.truth(confusions, freq)
             if abs(probs-old).sum(1).mean() < tol: break
         return probs
 
@@ -117,6 +117,15 @@ def better(self:_DawidSkene, count, total, right):
     everyone = total @ right
     odds = _odds(own, n, self.pool)/_odds(everyone, n, self.pool)
     return odds.astype(count.dtype)
+
+# %% ../nbs/03b_votes.ipynb #votes27f
+@patch
+def frequencies(self:_DawidSkene, probs):
+    "How frequent each class is `[c]`, with an image for each annotator"
+    votes = np.bincount(self.said, self.taken.sum(1), self.c)
+    people = self.who.max() + 1
+    count = probs.sum(0, dtype=float) + people*votes/votes.sum()
+    return count/count.sum()
 
 # %% ../nbs/03b_votes.ipynb #votes27d
 def _odds(right, n, pool):
