@@ -43,6 +43,7 @@ def documentation(text, obj, shown):
     # nbdev puts what the docstring says between asterisks, which a name such as `_docs` breaks
     text = re.sub(r'^\*([^*\n].*?)\*$', r'\1', text, flags=re.M | re.S)
     if shown: text = re.sub('^```python\n.*?^```$', '', text, flags=re.M | re.S) + '\n\n' + DocmentTbl(obj)._repr_markdown_()
+    text = text.replace('<br>', ' ')    # a comment in two lines of code is one on the page
     return re.sub(r'<\S*?(\w+) object at 0x\w+>', r'\1()', re.sub(':?NoneType', '', text))
 
 class PageProc:
@@ -60,7 +61,10 @@ class PageProc:
         if 'find_spec' in ''.join(c.source for c in source.cells[:8]): self.link_colab()
 
     def show_docs(self, source):
-        cells = [c for c in self.nb.cells if c.cell_type == 'code' and re.search('^show_doc', c.source, flags=re.M)]
+        def documented(c): return c.cell_type == 'code' and re.search(r'^show_doc\(([\w.]+)', c.source, flags=re.M)
+        # a method that is patched into a private class, or is private itself, is for readers of the code
+        self.nb.cells = [c for c in self.nb.cells if not (found := documented(c)) or not re.search(r'(^|\.)_(?!_)', found[1])]
+        cells = [c for c in self.nb.cells if documented(c)]
         if not cells: return
         module = re.search(r'#\| *default_exp +(\S+)', '\n'.join(c.source for c in source.cells))[1]
         shell, shown = CaptureShell(self.cfg.config_path), in_full(source.cells)
@@ -69,7 +73,7 @@ class PageProc:
             shell.cell(c)
             if shell.exc: raise RuntimeError(f'{self.path.name}: {c.source}: {shell.exc}')
             add_links(c)
-            name = re.search(r'^show_doc\(([\w.]+)', c.source, flags=re.M)[1]
+            name = documented(c)[1]
             for data in [o['data'] for o in c.outputs if 'text/markdown' in o.get('data', {})]:
                 data['text/markdown'] = documentation(''.join(data['text/markdown']), eval(name, shell.user_ns), name in shown)
 
