@@ -62,13 +62,14 @@ class PageProc:
 
     def show_docs(self, source):
         def documented(c): return c.cell_type == 'code' and re.search(r'^show_doc\(([\w.]+)', c.source, flags=re.M)
-        # a method that is patched into a private class, or is private itself, is for readers of the code
-        self.nb.cells = [c for c in self.nb.cells if not (found := documented(c)) or not re.search(r'(^|\.)_(?!_)', found[1])]
+        module = re.search(r'#\| *default_exp +(\S+)', '\n'.join(c.source for c in source.cells))
+        # what is private, such as a method patched into a private class, is for readers of the code
+        def private(name): return re.search(r'(^|\.)_(?!_)', f'{module[1]}.{name}')
+        self.nb.cells[:] = [c for c in self.nb.cells if not (found := documented(c)) or not private(found[1])]
         cells = [c for c in self.nb.cells if documented(c)]
         if not cells: return
-        module = re.search(r'#\| *default_exp +(\S+)', '\n'.join(c.source for c in source.cells))[1]
         shell, shown = CaptureShell(self.cfg.config_path), in_full(source.cells)
-        shell.run(f'from {self.cfg.lib_name} import {module} as module\nglobals().update(vars(module))\nfrom nbdev.showdoc import show_doc')
+        shell.run(f'from {self.cfg.lib_name} import {module[1]} as module\nglobals().update(vars(module))\nfrom nbdev.showdoc import show_doc')
         for c in cells:
             shell.cell(c)
             if shell.exc: raise RuntimeError(f'{self.path.name}: {c.source}: {shell.exc}')
