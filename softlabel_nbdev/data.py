@@ -26,30 +26,35 @@ def _digits(): return load_digits()
 
 # %% ../nbs/00_data.ipynb #6e8c235b
 def digits(
-    valid_pct:float=.2, # Share of each class that is held out for validation, 0…1
+    valid_pct:float=.2, # Share of each class that is held out, 0…1
     seed:int=0, # Seed of the split
 ) -> pd.DataFrame: # 1,797 rows with `fname`, `label` ('0'…'9') and `is_valid`
-    "The table of scikit-learn's handwritten digits, split by class; the images stay in memory."
+    "The table of scikit-learn's digits, split by class; images stay in memory."
     labels = _digits().target.astype(str)
-    valid = train_test_split(np.arange(len(labels)), test_size=valid_pct, stratify=labels, random_state=seed)[1]
-    df = pd.DataFrame({'fname': [f'digit_{i:04d}.png' for i in range(len(labels))], 'label': labels})
-    df['is_valid'] = df.index.isin(valid)
-    return df
+    n = np.arange(len(labels))
+    _,valid = train_test_split(n, test_size=valid_pct, stratify=labels,
+                               random_state=seed)
+    names = [f'digit_{i:04d}.png' for i in n]
+    return pd.DataFrame({'fname': names, 'label': labels,
+                         'is_valid': np.isin(n, valid)})
 
 # %% ../nbs/00_data.ipynb #113e4c04
+def _ink(numbers):
+    "Pictures of these digits `[n,8,8]`, 0 (paper) to 1 (ink)"
+    return torch.tensor(_digits().images[numbers]/16, dtype=torch.float32)
+
 @lru_cache(maxsize=None)
 def digit_image(
     fname:str, # File name from `digits` or `scenes`
 ) -> TensorImageBW: # Picture `[1,h,w]`, float, 0 (paper) to 1 (ink)
     "The picture behind a file name of `digits` or `scenes`."
-    kind, *parts = fname.removesuffix('.png').split('_')
-    images = torch.tensor(_digits().images/16, dtype=torch.float32)[[int(p) for p in parts[-1 if kind=='digit' else 1:]]]
-    if kind == 'digit': return TensorImageBW(images)
-    rng = np.random.default_rng([int(p) for p in parts])
-    canvas = torch.zeros(1, 24, 24)
-    for image,cell in zip(images, rng.permutation(4)):
-        top, left = 12*np.array(divmod(cell, 2)) + rng.integers(5, size=2)
-        canvas[0, top:top+8, left:left+8] = image
+    kind,*parts = fname.removesuffix('.png').split('_')
+    if kind == 'digit': return TensorImageBW(_ink([int(parts[-1])]))
+    number,*which = map(int, parts)
+    rng,canvas = np.random.default_rng([number,*which]),torch.zeros(1, 24, 24)
+    for image,cell in zip(_ink(which), rng.permutation(4)):
+        top,left = 12*np.array(divmod(cell, 2)) + rng.integers(5, size=2)
+        canvas[0,top:top+8,left:left+8] = image
     return TensorImageBW(canvas)
 
 # %% ../nbs/00_data.ipynb #files001
@@ -66,157 +71,206 @@ def as_files(
     return folder
 
 # %% ../nbs/00_data.ipynb #b531121d
+def _y_block(multi): return MultiCategoryBlock if multi else CategoryBlock
+def _y_reader(y, multi): return ColReader(y, label_delim=' ' if multi else None)
+
 def digits_block(
     y:str='label', # Column of the label, or of space-separated labels
     multi:bool=False, # Several labels, or none, for each image?
     **kwargs, # Passed to `DataBlock`, such as `item_tfms`
 ) -> DataBlock: # Block for a table from `digits` or `scenes`
-    "A `DataBlock` that reads pictures from memory, labels from column `y` and the split from `is_valid`."
-    return DataBlock((TransformBlock(type_tfms=digit_image), MultiCategoryBlock if multi else CategoryBlock),
-                     get_x=ColReader('fname'), get_y=ColReader(y, label_delim=' ' if multi else None),
-                     splitter=ColSplitter(), **kwargs)
+    "Pictures from memory, labels from column `y`, the split from `is_valid`."
+    picture = TransformBlock(type_tfms=digit_image)
+    return DataBlock((picture, _y_block(multi)), get_x=ColReader('fname'),
+        get_y=_y_reader(y, multi), splitter=ColSplitter(), **kwargs)
 
 # %% ../nbs/00_data.ipynb #69eef16c
 def digits_dls(
     df:pd.DataFrame, # Table with `fname`, `is_valid` and column `y`
-    y:str='label', # Column of the label; `labels` (space-separated) makes a multi-label problem
+    y:str='label', # Column of the label; of several, space-separated: `labels`
     bs:int=64, # Images per batch
     **kwargs, # Passed to `DataBlock.dataloaders`, such as `num_workers`
 ) -> DataLoaders: # Training and validation batches `[bs,1,h,w]`
-    "`DataLoaders` for a table from `digits` or `scenes`, loaded in the main process unless asked otherwise."
-    return digits_block(y, multi=y=='labels').dataloaders(df, bs=bs, **{'num_workers': 0, **kwargs})
+    "`DataLoaders` for a table from `digits` or `scenes`."
+    kwargs = {'num_workers': 0, **kwargs}   # a picture in memory needs none
+    return digits_block(y, multi=y=='labels').dataloaders(df, bs=bs, **kwargs)
 
 # %% ../nbs/00_data.ipynb #49ea4fac
 def digit_cnn(
     c:int, # Number of outputs, one for each class
 ) -> nn.Sequential: # `[bs,1,h,w]` → logits `[bs,c]`
     "A small convolutional network for one-channel pictures of any size."
-    return nn.Sequential(ConvLayer(1,16), ConvLayer(16,32,stride=2), ConvLayer(32,64,stride=2),
-                         AdaptiveConcatPool2d(1), nn.Flatten(), nn.Linear(128,c))
+    return nn.Sequential(
+        ConvLayer(1,16), ConvLayer(16,32,stride=2), ConvLayer(32,64,stride=2),
+        AdaptiveConcatPool2d(1), nn.Flatten(), nn.Linear(128,c))
 
 # %% ../nbs/00_data.ipynb #fd9d9943
-def _check_labels(labels, of):
+def _check_labels(labels):
     "`labels` as a Series, or an error that says which are missing."
     labels = pd.Series(labels)
-    if labels.isna().any():
-        raise ValueError(f"{labels.isna().sum()} of {len(labels)} {of} are missing, first: {labels.index[labels.isna()][0]!r}; "
-                         "drop those rows first")
+    lost = labels.index[labels.isna()]
+    if len(lost):
+        raise ValueError(f"{len(lost)} of {len(labels)} labels are missing, "
+            f"first: {lost[0]!r}; drop those rows first")
     return labels
+
+def _check_confusion(confusion, vocab):
+    "For each class the others that it may be taken for"
+    if confusion is None: confusion = dict.fromkeys(vocab, vocab)
+    named = set(confusion).union(*confusion.values())
+    unknown = sorted(named - set(vocab))
+    if unknown:
+        raise ValueError(f"{len(unknown)} classes of confusion are not among "
+            f"the labels, first: {unknown[0]!r}")
+    return {c: [o for o in others if o != c] for c,others in confusion.items()}
 
 # %% ../nbs/00_data.ipynb #c49886a3
 def noisy_labels(
     labels:pd.Series, # True labels `[n]`
     frac:float, # Share of labels to make wrong, 0…1
     seed:int, # Seed of the choice
-    confusion:dict=None, # {class: classes it may be taken for}; classes that it does not name stay right. Default: any other class
-) -> pd.Series: # Labels `[n]`, `round(frac*n)` of them wrong, index as in `labels`
+    confusion:dict=None, # {class: what it may be taken for}; others stay right
+) -> pd.Series: # Labels `[n]`, index as in `labels`
     "A copy of `labels` in which exactly a share `frac` is wrong."
-    labels = _check_labels(labels, 'labels')
-    if not 0 <= frac <= 1: raise ValueError(f"frac is {frac}; it is a share, so pass a number from 0 to 1")
-    vocab = sorted(labels.unique())
-    if confusion is None: confusion = {c: [o for o in vocab if o != c] for c in vocab}
-    unknown = [c for c in {*confusion, *(o for others in confusion.values() for o in others)} if c not in vocab]
-    if unknown: raise ValueError(f"{len(unknown)} classes of confusion are not among the labels, first: {sorted(unknown)[0]!r}")
-    confusion = {c: [o for o in others if o != c] for c,others in confusion.items()}
+    labels = _check_labels(labels)
+    if not 0 <= frac <= 1:
+        raise ValueError(f"frac is {frac}; it is a share, so pass a number "
+            "from 0 to 1")
+    confusion = _check_confusion(confusion, sorted(labels.unique()))
     can = np.flatnonzero(labels.map(lambda c: bool(confusion.get(c))))
     n = round(frac*len(labels))
-    if n > len(can): raise ValueError(f"{n} labels should be wrong, but only {len(can)} belong to a class that confusion "
-                                      "names other classes for; lower frac or name more classes")
-    rng = np.random.default_rng(seed)
-    out = labels.copy()
-    for i in rng.choice(can, n, replace=False): out.iloc[i] = rng.choice(confusion[labels.iloc[i]])
+    if n > len(can):
+        raise ValueError(f"{n} labels should be wrong, but only {len(can)} "
+            "belong to a class that confusion names other classes for; lower "
+            "frac or name more classes")
+    rng,out = np.random.default_rng(seed),labels.copy()
+    for i in rng.choice(can, n, replace=False):
+        out.iloc[i] = rng.choice(confusion[labels.iloc[i]])
     return out
 
 # %% ../nbs/00_data.ipynb #5bb72e69
 def annotate(
     labels:pd.Series, # True labels `[n]`
-    skills:list, # For each annotator, the share of images that they label right, between 0 and 1
+    skills:list, # For each annotator, the share that they label right, 0 to 1
     seed:int, # Seed of every draw
-    difficulty=None, # How hard each image is `[n]`, in logits; default: drawn from a standard normal distribution
+    difficulty=None, # How hard images are `[n]`, in logits; default: normal
     missing:float=0., # Share of votes left out, 0…1
-    confusion:dict=None, # {class: classes it may be taken for}, the same for all; default: each annotator has their own
-) -> pd.DataFrame: # Votes: a row for each image, a column for each annotator; NaN where there is none
-    "Votes of several simulated annotators, of unequal skill and with their own confusions."
-    labels = _check_labels(labels, 'labels')
-    bad = [s for s in skills if not 0 < s < 1]
-    if bad: raise ValueError(f"{len(bad)} of {len(skills)} skills are not between 0 and 1, first: {bad[0]}")
-    if not 0 <= missing < 1: raise ValueError(f"missing is {missing}; it is a share, so pass a number from 0 up to 1")
+    confusion:dict=None, # {class: what all take it for}; default: their own
+) -> pd.DataFrame: # Images × annotators; NaN where there is no vote
+    "Votes of simulated annotators, each with their own skill and mistakes."
+    labels,n = _check_labels(labels),len(labels)
+    _check_skills(skills, missing)
     rng = np.random.default_rng(seed)
-    n, vocab = len(labels), sorted(labels.unique())
-    difficulty = rng.normal(size=n) if difficulty is None else np.asarray(difficulty, dtype=float)
-    if difficulty.shape != (n,): raise ValueError(f"difficulty has shape {difficulty.shape} for {n} labels; pass one number per image")
+    if difficulty is None: difficulty = rng.normal(size=n)
+    difficulty = np.asarray(difficulty, dtype=float)
+    if difficulty.shape != (n,):
+        raise ValueError(f"difficulty has shape {difficulty.shape} for {n} "
+            "labels; pass one number per image")
     def right(ability): return 1/(1 + np.exp(difficulty - ability))
     votes = pd.DataFrame(index=labels.index)
     for j,skill in enumerate(skills):
-        favourites = {c: rng.dirichlet(np.full(len(vocab)-1, .5)) for c in vocab}
-        wrong = [rng.choice(confusion[c]) if confusion else rng.choice([o for o in vocab if o != c], p=favourites[c]) for c in labels]
+        wrong = _mistakes(labels, confusion, rng)
         ability = brentq(lambda a: right(a).mean() - skill, -30, 30)
-        votes[f'annotator_{j+1}'] = np.where(rng.random(n) < right(ability), labels, wrong)
+        is_right = rng.random(n) < right(ability)
+        votes[f'annotator_{j+1}'] = np.where(is_right, labels, wrong)
     return votes.mask(rng.random(votes.shape) < missing) if missing else votes
+
+def _mistakes(labels, confusion, rng):
+    "What an annotator takes each image for, when wrong"
+    vocab = sorted(labels.unique())
+    others = {c: [o for o in vocab if o != c] for c in vocab}
+    favourites = {c: rng.dirichlet(np.full(len(vocab)-1, .5)) for c in vocab}
+    if confusion: return [rng.choice(confusion[c]) for c in labels]
+    return [rng.choice(others[c], p=favourites[c]) for c in labels]
+
+def _check_skills(skills, missing):
+    "An error unless these are shares"
+    bad = [s for s in skills if not 0 < s < 1]
+    if bad:
+        raise ValueError(f"{len(bad)} of {len(skills)} skills are not between "
+            f"0 and 1, first: {bad[0]}")
+    if not 0 <= missing < 1:
+        raise ValueError(f"missing is {missing}; it is a share, so pass a "
+            "number from 0 up to 1")
 
 # %% ../nbs/00_data.ipynb #69bdf0c2
 def long_tail(
     labels:pd.Series, # Labels `[n]`
-    ratio:float, # Images of the largest class for each image of the smallest, at least 1
+    ratio:float, # Images of the largest class for each of the smallest, from 1
     seed:int, # Seed of the order of the classes and of the images kept
 ) -> pd.Series: # The labels kept, index as in `labels`
-    "The part of `labels` whose class counts follow a power law from largest to smallest."
-    labels = _check_labels(labels, 'labels')
-    if ratio < 1: raise ValueError(f"ratio is {ratio}; it is largest over smallest, so pass a number of at least 1")
+    "The part of `labels` whose counts follow a power law, largest to smallest."
+    labels = _check_labels(labels)
+    if ratio < 1:
+        raise ValueError(f"ratio is {ratio}; it is largest over smallest, so "
+            "pass a number of at least 1")
     counts = labels.value_counts()
-    if counts.min() < ratio:
-        raise ValueError(f"class {counts.idxmin()!r} has {counts.min()} images, too few for a ratio of {ratio}: the smallest class "
-                         f"would be empty; pass a ratio of at most {counts.min()}")
+    most = counts.min()
+    if most < ratio:
+        raise ValueError(f"class {counts.idxmin()!r} has {most} images, too "
+            f"few for a ratio of {ratio}: the smallest class would be empty; "
+            f"pass a ratio of at most {most}")
     rng = np.random.default_rng(seed)
     order = rng.permutation(sorted(counts.index))
     power = np.log(ratio)/np.log(len(order)) if len(order) > 1 else 0
-    keep = [rng.choice(np.flatnonzero(labels == c), round(counts.min()*rank**-power), replace=False)
-            for rank,c in enumerate(order, 1)]
-    return labels.iloc[np.sort(np.concatenate(keep))]
+    keep = []
+    for rank,c in enumerate(order, 1):
+        there,n = np.flatnonzero(labels == c),round(most*rank**-power)
+        keep += rng.choice(there, n, replace=False).tolist()
+    return labels.iloc[sorted(keep)]
 
 # %% ../nbs/00_data.ipynb #8b3c3f43
 def scenes(
     n:int, # Number of pictures
     seed:int, # Seed of the split, of the digits and of their places
     valid_pct:float=.2, # Share of pictures, and of digits, for validation
-    freq=None, # How often each digit '0'…'9' is picked, relative `[10]`; default: all the same
-) -> pd.DataFrame: # `n` rows with `fname`, `labels` (space-separated, '' for none) and `is_valid`
+    freq=None, # How often each digit '0'…'9' is picked `[10]`; default: alike
+) -> pd.DataFrame: # `n` rows: `fname`, `labels` ('' for none) and `is_valid`
     "A table of multi-label pictures, each with zero to four different digits."
     freq = np.ones(10) if freq is None else np.asarray(freq, dtype=float)
-    if freq.shape != (10,) or (freq <= 0).any(): raise ValueError(f"freq should be 10 positive numbers, one per digit, not {freq.tolist()}")
-    rng, df = np.random.default_rng(seed), digits(valid_pct, seed)
-    by_class = {v: [rows.index[rows.label == str(c)] for c in range(10)] for v,rows in df.groupby('is_valid')}
+    if freq.shape != (10,) or (freq <= 0).any():
+        raise ValueError("freq should be 10 positive numbers, one per digit, "
+            f"not {freq.tolist()}")
+    df,rng = digits(valid_pct, seed),np.random.default_rng(seed)
+    pools = df.groupby(['is_valid','label']).groups
+    is_valid = rng.permutation(np.arange(n) < round(n*valid_pct))
     rows = []
-    for i,valid in enumerate(rng.permutation(np.arange(n) < round(n*valid_pct))):
-        picked = rng.choice(10, rng.choice(5, p=[.15,.25,.25,.2,.15]), replace=False, p=freq/freq.sum())
-        which = [f'{rng.choice(by_class[valid][c]):04d}' for c in picked]
-        rows.append(('_'.join(['scene', f'{i:05d}', *which]) + '.png', ' '.join(str(c) for c in sorted(picked)), valid))
-    return pd.DataFrame(rows, columns=['fname','labels','is_valid'])
+    for i,valid in enumerate(is_valid):
+        size = rng.choice(5, p=[.15,.25,.25,.2,.15])
+        picked = rng.choice(10, size, replace=False, p=freq/freq.sum())
+        which = [f'{rng.choice(pools[valid,str(c)]):04d}' for c in picked]
+        name = '_'.join(['scene', f'{i:05d}', *which])
+        rows.append((f'{name}.png', ' '.join(map(str, sorted(picked)))))
+    table = pd.DataFrame(rows, columns=['fname','labels'])
+    return table.assign(is_valid=is_valid)
 
 # %% ../nbs/00_data.ipynb #annsc002
 def annotate_scenes(
     labels:pd.Series, # True labels by scene, space-separated
-    skills:list, # For each annotator, about the share of digits seen, between 0 and 1
+    skills:list, # For each annotator, about the share of digits seen, 0 to 1
     seed:int, # Seed of every draw
-) -> pd.DataFrame: # Votes: a row for each scene, a column for each annotator, entries are lists
-    "Votes of several simulated annotators, of unequal skill, on what a scene shows."
+) -> pd.DataFrame: # Scenes × annotators, entries are lists
+    "Votes of simulated annotators, of unequal skill, on what a scene shows."
     vocab = [str(i) for i in range(10)]
-    there = labels.str.get_dummies(' ').reindex(columns=vocab, fill_value=0).to_numpy()
-    rng = np.random.default_rng(seed)
-    hard, votes = rng.normal(size=there.shape), {}
+    there = labels.str.get_dummies(' ').reindex(columns=vocab, fill_value=0)
+    there,rng = there.to_numpy(),np.random.default_rng(seed)
+    hard,votes = rng.normal(size=there.shape),{}
     for j,skill in enumerate(skills):
-        sees = rng.random(there.shape) < 1/(1+np.exp(hard-1.2*np.log(skill/(1-skill))))
-        given = np.where(there, sees, rng.random(there.shape) < (1-skill)/8)
-        votes[f'annotator_{j+1}'] = [[vocab[i] for i in np.flatnonzero(row)] for row in given]
+        ability = 1.2*np.log(skill/(1-skill))
+        sees = rng.random(there.shape) < 1/(1+np.exp(hard-ability))
+        invents = rng.random(there.shape) < (1-skill)/8
+        said = np.where(there, sees, invents)
+        votes[f'annotator_{j+1}'] = [[vocab[i] for i in np.flatnonzero(row)]
+                                     for row in said]
     return pd.DataFrame(votes, index=labels.index)
 
 # %% ../nbs/00_data.ipynb #81577d87
 @dataclass
 class CourseData:
-    "A data set with everything that a chapter needs to train on it: `df`, `dls`, `learner` and `fit`."
+    "A data set with all that a chapter needs to train on it."
     name:str # What it is, in words
     df:pd.DataFrame # `fname`, `label` or `labels`, `is_valid`
-    path:Path=None # Folder of the photographs; None for the digits, which are in memory
+    path:Path=None # Folder of the photographs; None for digits, in memory
 
     @property
     def y(self): return 'labels' if 'labels' in self.df else 'label'
@@ -227,41 +281,53 @@ class CourseData:
         bs:int=64, # Images per batch
         **kwargs, # Passed to `DataBlock.dataloaders`
     ) -> DataLoaders:
-        "`DataLoaders` for `df`, with augmentation where the pictures are photographs."
-        df, y, multi = self.df if df is None else df, y or self.y, self.y == 'labels'
-        if self.path is None: return digits_block(y, multi).dataloaders(df, bs=bs, **{'num_workers': 0, **kwargs})
-        return DataBlock((ImageBlock, MultiCategoryBlock if multi else CategoryBlock), get_x=ColReader('fname', pref=self.path),
-                         get_y=ColReader(y, label_delim=' ' if multi else None), splitter=ColSplitter(),
-                         item_tfms=RandomResizedCrop(128, min_scale=.35),
-                         batch_tfms=[*aug_transforms(), Normalize.from_stats(*imagenet_stats)]).dataloaders(df, bs=bs, **kwargs)
+        "`DataLoaders` for `df`; photographs are augmented."
+        if df is None: df = self.df
+        y,multi = y or self.y,self.y == 'labels'
+        if self.path is None:
+            block,kwargs = digits_block(y, multi),{'num_workers': 0, **kwargs}
+        else: block = _photo_block(self.path, y, multi)
+        return block.dataloaders(df, bs=bs, **kwargs)
 
     def learner(self,
         dls:DataLoaders, # From `dls`
-        **kwargs, # Passed to `Learner` or `vision_learner`: `loss_func`, `metrics`, `cbs` …
+        **kwargs, # Passed to `Learner` or `vision_learner`, such as `metrics`
     ) -> Learner:
-        "An untrained small network for digits, a pretrained resnet18 for photographs."
+        "For digits a small untrained network, else a pretrained resnet18."
         if self.path is None: return Learner(dls, digit_cnn(dls.c), **kwargs)
         return vision_learner(dls, resnet18, **kwargs)
 
     def fit(self,
         learn:Learner, # From `learner`
     ):
-        "Train as is usual for the data: 8 epochs from scratch for digits, `fine_tune(5)` for photographs."
+        "Train as is usual: digits from scratch, photographs by `fine_tune(5)`."
         if self.path is None: learn.fit_one_cycle(8, 1e-2)
         else: learn.fine_tune(5)
 
+def _photo_block(path, y, multi):
+    return DataBlock((ImageBlock, _y_block(multi)),
+        get_x=ColReader('fname', pref=path), get_y=_y_reader(y, multi),
+        splitter=ColSplitter(), item_tfms=RandomResizedCrop(128, min_scale=.35),
+        batch_tfms=[*aug_transforms(), Normalize.from_stats(*imagenet_stats)])
+
 # %% ../nbs/00_data.ipynb #e93fcd25
 def course_data(
-    photo_set:str='IMAGEWOOF_160', # Photographs to use where CUDA is available; see `photos`
+    photo_set:str='IMAGEWOOF_160', # Photographs for where CUDA is; see `photos`
     path=None, # Folder of the photographs, if they are on this machine already
-) -> CourseData: # `df`, `dls`, `learner` and `fit`, for digits or for photographs
-    "The data of a chapter: photographs where there is a GPU, handwritten digits elsewhere; `SOFTLABEL_DATA` overrides."
-    choice = os.environ.get('SOFTLABEL_DATA') or ('photos' if torch.cuda.is_available() else 'digits')
-    if choice not in ('digits','photos'): raise ValueError(f"SOFTLABEL_DATA is {choice!r}; set it to 'digits' or 'photos'")
-    if choice == 'photos': path, df = photos(photo_set, path)
-    elif photo_set.upper().startswith('PASCAL'): path, df = None, scenes(2000, seed=0)
-    else: path, df = None, digits()
-    name = f"photographs ({photo_set})" if choice == 'photos' else 'scenes of digits' if 'labels' in df else 'digits'
-    print(f"{name}: {(~df.is_valid).sum():,} training and {df.is_valid.sum():,} validation images"
-          + ('' if os.environ.get('SOFTLABEL_DATA') else "; set SOFTLABEL_DATA to 'digits' or 'photos' to choose"))
+) -> CourseData: # `df`, `dls`, `learner` and `fit`
+    "A chapter's data: photographs on a GPU, else digits, or `SOFTLABEL_DATA`."
+    asked = os.environ.get('SOFTLABEL_DATA')
+    choice = asked or ('photos' if torch.cuda.is_available() else 'digits')
+    if choice not in ('digits','photos'):
+        raise ValueError(f"SOFTLABEL_DATA is {choice!r}; set it to 'digits' or "
+            "'photos'")
+    if choice == 'photos':
+        name,(path,df) = f'photographs ({photo_set})',photos(photo_set, path)
+    elif photo_set.upper().startswith('PASCAL'):
+        name,path,df = 'scenes of digits',None,scenes(2000, seed=0)
+    else: name,path,df = 'digits',None,digits()
+    n_valid = df.is_valid.sum()
+    how = "; set SOFTLABEL_DATA to 'digits' or 'photos' to choose"
+    print(f"{name}: {len(df)-n_valid:,} training and {n_valid:,} validation "
+          f"images{'' if asked else how}")
     return CourseData(name, df, path)

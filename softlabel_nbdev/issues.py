@@ -20,53 +20,54 @@ from .pictures import pictures_of, show_pictures
 def label_issues(
     oof:OutOfFold, # From `crossfold`
     *,
-    checked=None, # What a person has looked at: {image: right label}, or names of images whose label is right
-) -> pd.DataFrame: # Row per image, worst first: `given`, `suggested`, `quality` (0…1), `is_issue` (quality below one half; cleanlab's verdict if several labels)
-    """All images, ranked by how likely their label is wrong, each with the label that
-    would be likelier."""
+    checked=None, # Looked at: {image: right label}, or names where it is right
+) -> pd.DataFrame: # By image: `given`, `suggested`, `quality` 0…1, `is_issue`
+    "All images, ranked by how likely their label is wrong, the worst first."
     if oof.several: quality,suggested,issue = _several_issues(oof)
     else:
         quality,best,_ = noise_model(oof, checked).judge()
         suggested,issue = [oof.vocab[k] for k in best],quality < .5
-    columns = dict(given=oof.label, suggested=suggested, quality=quality, is_issue=issue)
-    return pd.DataFrame(columns, oof.index).sort_values('quality', kind='stable')
+    table = pd.DataFrame(dict(given=oof.label, suggested=suggested,
+        quality=quality, is_issue=issue), oof.index)
+    return table.sort_values('quality', kind='stable')
 
 def _several_issues(oof):
-    "Quality and verdict as cleanlab has them, and the labels likelier than not between"
+    "Cleanlab's quality, the labels likelier than not, cleanlab's verdict"
     given = [list(np.flatnonzero(row)) for row in oof.has()]
     probs = oof.probs.to_numpy()
-    quality,issue = multilabel_quality(given, probs),multilabel_issues(given, probs)
-    return quality,oof.likeliest,issue
+    issue = multilabel_issues(given, probs)
+    return multilabel_quality(given, probs),oof.likeliest,issue
 
 # %% ../nbs/05b_issues.ipynb #issu0015
 def plot_issues(
-    issues:pd.DataFrame, # From `label_issues`, or the part of it to look at; the first `n` are shown
-    get_image=None, # Function from name to picture, folder, `DataLoaders`, `Learner`, or None: the names are files
+    issues:pd.DataFrame, # From `label_issues`, or a part; shows the first `n`
+    get_image=None, # Name → picture, or folder, `DataLoaders`, `Learner`
     *,
     n:int=12, # Number of pictures
-    label_delim:str=None, # What separates the labels of an image that can have several
+    label_delim:str=None, # What separates several labels of an image
 ) -> list: # Axes, one for each picture
-    "Axes with the first images, each below what would change in its label, and its name."
+    "Axes with the first images, each below what would change, and its name."
     issues = issues.head(n)
     titles = [f'{_change(row.given, row.suggested, label_delim)}\n{row.Index}'
               for row in issues.itertuples()]
     return show_pictures(pictures_of(issues.index, get_image), titles)
 
 def _change(given, suggested, label_delim=None):
-    "'given → suggested'; of several labels, which to take away (−) and to add (+)"
-    if label_delim: given,suggested = given.split(label_delim),suggested.split(label_delim)
+    "'given → suggested'; of several labels, what to take away (−) and add (+)"
+    if label_delim:
+        given,suggested = (o.split(label_delim) for o in (given,suggested))
     if not isinstance(given, list): return f'{given} → {suggested}'
     gone = [str(o) for o in given if o and o not in suggested]
     new = [str(o) for o in suggested if o and o not in given]
-    changes = [f'{sign} {", ".join(o)}' for sign,o in (('−',gone), ('+',new)) if o]
-    return ' '.join(changes) or 'as given'
+    signs = {'−': ', '.join(gone), '+': ', '.join(new)}
+    return ' '.join(f'{k} {o}' for k,o in signs.items() if o) or 'as given'
 
 # %% ../nbs/05b_issues.ipynb #issu0018
 def correct(
-    labels:pd.Series, # Labels by name of image, such as `df.set_index('fname').label`
-    fixes, # {name of image: right label}, or a Series, such as some rows of `label_issues(oof).suggested`; None leaves the image out
+    labels:pd.Series, # By name of image, such as `df.set_index('fname').label`
+    fixes, # {name: right label} or a Series; None leaves the image out
     save=None, # CSV file to write the corrected labels to
-) -> pd.Series: # All labels, of the type they had, those in `fixes` replaced; without the images that are left out
+) -> pd.Series: # Of the type that `labels` is, without what is left out
     "A corrected copy of the labels; what you were given is not changed."
     fixes = pd.Series(fixes, dtype=object)
     if not len(fixes): return labels.copy()

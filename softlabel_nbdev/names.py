@@ -75,7 +75,7 @@ def _names_in(values):
     return names if any(names) else None
 
 def _columns(frame):
-    "Columns that could name images, as (what it is called, names), the index first"
+    "Columns that could name images, as (its name, names), the index first"
     columns = [(frame.index.name or 'index', frame.index), *frame.items()]
     named = ((column, _names_in(values)) for column,values in columns)
     return [(column,names) for column,names in named if names]
@@ -90,7 +90,8 @@ class _Reading:
         self.found = self.rows >= 0
 
     def __repr__(self):
-        return f'{self.column!r} ({self.how})' if self.how else repr(self.column)
+        how = f' ({self.how})' if self.how else ''
+        return f'{self.column!r}{how}'
 
 def _readings(names, frame, n, path):
     "All ways to find the first `n` images of `frame` among `names`"
@@ -102,7 +103,7 @@ def _is_number(o):
     return isinstance(o, str) and o.isdecimal() and str(int(o)) == o
 
 def _only_count(names):
-    "Whether these are 0, 1, 2, … in any order, as in an index that nobody chose"
+    "Whether these are 0, 1, 2, … in any order, an index that nobody chose"
     return set(names) == {str(i) for i in range(len(set(names)))}
 
 def _proves(reading):
@@ -127,11 +128,11 @@ def _own_rows(table, images):
 
 # %% ../nbs/00_names.ipynb #name036
 def find_rows(
-    table, # `Series` or `DataFrame` by image, or its index; names each image once
-    items, # `DataFrame`, paths, tuples, or an index of names; an image may repeat
+    table, # `Series` or `DataFrame` by image, or its index; each image once
+    items, # `DataFrame`, paths, tuples, or an index of names; may repeat
     path='.', # Folder that relative paths start from, such as `dls.path`
     what:str='value', # What a row of `table` is, for messages
-    others=None, # More images that `table` may name, such as those for validation
+    others=None, # More images that `table` may name, as those for validation
     partial:bool=False, # Allow images that `table` doesn't name
 ) -> np.ndarray: # `[n]`, int; -1 for an image that isn't in `table`
     "The row of `table` that each image has, found by name."
@@ -179,19 +180,24 @@ def _only_one(fit, what):
         differ = (both & (best.rows != o.rows)).nonzero()[0]
         if len(differ):
             i = differ[0]
-            raise ValueError(f"the index of the {what}s may be {best!r} or {o!r}, "
-                f"which give {len(differ)} of {o.n} images another {what}, first: "
-                f"{best.images[i]!r} or {o.images[i]!r}; say which by "
-                f".rename_axis({best.column!r}) or .rename_axis({o.column!r})")
+            raise ValueError(f"the index of the {what}s may be {best!r} or "
+                f"{o!r}, which give {len(differ)} of {o.n} images another "
+                f"{what}, first: {best.images[i]!r} or {o.images[i]!r}; say "
+                f"which by .rename_axis({best.column!r}) or "
+                f".rename_axis({o.column!r})")
     return best
 
 # %% ../nbs/00_names.ipynb #name042
-def _worth(reading):
-    "How promising a reading is: finds many, knows files, knows text, tells apart"
+def _like_names(reading):
+    "How much a column looks like names: of files, else text, told apart"
     names = [o for o in reading.images if isinstance(o, str)]
     files = any('.' in o or '/' in o for o in names)
     text = not all(map(_is_number, names))
-    return reading.found.sum(), files, text, len(set(names))
+    return files, text, len(set(names))
+
+def _nearest(ways):
+    "The reading that finds most images"
+    return max(ways, key=lambda o: (o.found.sum(), *_like_names(o)))
 
 def _mend(table, ways):
     "What to index the table by: a column of its own, or what the images have"
@@ -200,7 +206,7 @@ def _mend(table, ways):
         if every and not all(map(_is_number, names)):
             return (f"its column {column!r} names them, "
                     f"so pass .set_index({column!r})")
-    best = max((o for o in ways if not o.how), key=lambda o: _worth(o)[1:])
+    best = max((o for o in ways if not o.how), key=_like_names)
     names = some(dict.fromkeys(best.images))
     return f"index it by {best.column!r}, which here is {names}"
 
@@ -212,30 +218,34 @@ def _nameless(what):
 def _why_none(sure, unproven, ways, names, table, what):
     "The message of `find_rows` if no reading will do"
     mend = _mend(table, ways)
-    if _only_count(names):
-        own = ''
-        if unproven:
-            column = repr(unproven[0].column)
-            own = (f". If it goes with {column} of your images, "
-                f"say so by .rename_axis({column})")
-        return (f"the table of {what}s is indexed 0…{len(names)-1}, which counts "
-            f"rows and names no image; {mend}{own}")
-    if unproven and all(map(_is_number, names)):
-        columns = dict.fromkeys(o.column for o in unproven)
-        call = ' or '.join(f'.rename_axis({o!r})' for o in columns)
-        return (f"the table of {what}s is indexed by whole numbers, {some(names)}, "
-            f"which could be {' or '.join(map(repr, columns))} of your images; "
-            f"say what they are by {call}, or {mend}")
+    columns = list(dict.fromkeys(o.column for o in unproven))
+    if _only_count(names): return _counts_rows(len(names), columns, mend, what)
+    if columns and all(map(_is_number, names)):
+        return _whole_numbers(names, columns, mend, what)
     near = sure or [o for o in ways if o not in unproven] or ways
-    return _how_near(max(near, key=_worth), mend, what)
+    return _how_near(_nearest(near), mend, what)
+
+def _counts_rows(n, columns, mend, what):
+    said = (f"the table of {what}s is indexed 0…{n-1}, which counts rows and "
+            f"names no image; {mend}")
+    if not columns: return said
+    return (f"{said}. If it goes with {columns[0]!r} of your images, "
+            f"say so by .rename_axis({columns[0]!r})")
+
+def _whole_numbers(names, columns, mend, what):
+    calls = [f'.rename_axis({o!r})' for o in columns]
+    return (f"the table of {what}s is indexed by whole numbers, {some(names)}, "
+            f"which could be {' or '.join(map(repr, columns))} of your images; "
+            f"say what they are by {' or '.join(calls)}, or {mend}")
 
 def _how_near(best, mend, what):
     lost = [o for o,found in zip(best.images, best.found) if not found]
     if best.found.mean() > .5:
-        mend = "leave those images out, or give them a value (some take missing=)"
-    return (f"{len(lost)} of {best.n} images have no {what}: {some(lost)}. That is "
-        f"by {best!r}, which comes nearest; the table of {what}s has "
-        f"{some(best.names)}: {mend}")
+        mend = ("leave those images out, or give them a value "
+                "(some take missing=)")
+    return (f"{len(lost)} of {best.n} images have no {what}: {some(lost)}. "
+            f"That is by {best!r}, which comes nearest; the table of {what}s "
+            f"has {some(best.names)}: {mend}")
 
 # %% ../nbs/00_names.ipynb #name047
 def _items(ds):
@@ -257,7 +267,7 @@ def train_rows(
 
 # %% ../nbs/00_names.ipynb #name048
 def _by_name(table, dls, name, partial):
-    "Numbers of the training images, nan for those that have none, and their names"
+    "Numbers of the training images, nan where there is none, and their names"
     rows = train_rows(table, dls, name, partial)
     names = [table.index[i] if i >= 0 else 'missing' for i in rows]
     numbers = _numbers(table.iloc[rows], names, name)
@@ -278,7 +288,8 @@ def _by_position(values, dls, name):
     got = f"{name}s of shape {list(values.shape)}"
     if values.ndim in (1,2): got = f"{len(values)} {name}s"
     raise ValueError(f"{got} for {n} training images{hint}; pass a Series "
-        f"indexed by image, or an array [{n}] or [{n},c] in the order of train_ds")
+        f"indexed by image, or an array [{n}] or [{n},c] in the order of "
+        "train_ds")
 
 # %% ../nbs/00_names.ipynb #name052
 def _numbers(values, names, name):
@@ -290,9 +301,9 @@ def _numbers(values, names, name):
     if not bad.any():
         return np.array(numbers, dtype=float).reshape(values.shape)
     i = bad.argmax()
-    raise TypeError(f"the {name} of {bad.sum()} of {len(names)} training images is "
-        f"not a number, first: {names[i]} ({table.iloc[i,0]!r}); turn the column "
-        "into numbers, as with pd.to_numeric")
+    raise TypeError(f"the {name} of {bad.sum()} of {len(names)} training "
+        f"images is not a number, first: {names[i]} ({table.iloc[i,0]!r}); "
+        "turn the column into numbers, as with pd.to_numeric")
 
 def _check(numbers, names, name, min):
     "An error unless all `numbers` are finite and at least `min`"
@@ -303,8 +314,8 @@ def _check(numbers, names, name, min):
         where = mask.reshape(len(names), -1).any(1).nonzero()[0]
         if len(where):
             i = where[0]
-            raise ValueError(f"the {name} of {len(where)} of {len(names)} training "
-                f"images is {what}, first: {names[i]} ({numbers[i]}); "
+            raise ValueError(f"the {name} of {len(where)} of {len(names)} "
+                f"training images is {what}, first: {names[i]} ({numbers[i]}); "
                 "mend those rows or leave the images out")
 
 # %% ../nbs/00_names.ipynb #name053
@@ -357,7 +368,7 @@ def relabel(
     labels, # For all or some: `Series` or dict, as `consensus(votes).label`
     column:str='label', # Column of `df` that they go into
     path='.', # Folder that relative paths start from, such as `dls.path`
-    label_delim:str=None, # What separates the labels of an image that has several
+    label_delim:str=None, # What separates several labels of an image
 ) -> pd.DataFrame: # A copy; `df` stays as it is
     "`df` with these labels, found by name; says how many are new."
     if isinstance(labels, dict): labels = pd.Series(labels, dtype=object)
@@ -368,10 +379,11 @@ def relabel(
         raise KeyError(f"the table has no column {column!r}, only {list(df)}")
     images,old = df.drop(columns=column),df[column].astype(object)
     rows = find_rows(labels, images, path, 'label', partial=True)
-    new = [_as_cell(labels.iloc[i], label_delim) if i >= 0 else None for i in rows]
+    new = [None if i < 0 else _as_cell(labels.iloc[i], label_delim)
+           for i in rows]
     new = pd.Series(new, df.index, dtype=object)
     _check_kind(old, new, column)
     changed,same = new.notna() & (new != old),new.notna() & (new == old)
-    print(f"{changed.sum()} of {len(df)} labels changed, {same.sum()} confirmed, "
-          f"{new.isna().sum()} not in the new table")
+    print(f"{changed.sum()} of {len(df)} labels changed, {same.sum()} "
+          f"confirmed, {new.isna().sum()} not in the new table")
     return df.assign(**{column: old.mask(changed, new).infer_objects()})

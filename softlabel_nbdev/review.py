@@ -22,7 +22,7 @@ _answers = 'keep', 'take', 'other', 'leave out'
 def _fixes(
     table, # Row per image: `given`, `suggested`, `decision`, `other`
 ):
-    "The right label of each image whose label changes; None: leave the image out"
+    "The right label of each image whose label changes; None: leave it out"
     changed = table[table.decision.isin(_answers[1:])]
     right = [{'take': row.suggested, 'other': row.other}.get(row.decision)
              for row in changed.itertuples()]
@@ -33,43 +33,45 @@ def _check_decisions(table, vocab, label_delim):
     "Nothing, or an error that names the first decision that can't be read"
     odd = table[~table.decision.isin(['', *_answers])]
     if len(odd):
-        raise ValueError(f"{len(odd)} of {len(table)} decisions can't be read, first: "
-                         f"{odd.decision.iloc[0]!r} for {odd.index[0]}; write one of "
-                         f"{some(_answers, 4)}, or nothing")
+        raise ValueError(f"{len(odd)} of {len(table)} decisions can't be read, "
+            f"first: {odd.decision.iloc[0]!r} for {odd.index[0]}; write one of "
+            f"{some(_answers, 4)}, or nothing")
     known = set(map(str, vocab))
     given = table[table.decision == 'other'].other
-    parts = given.map(lambda o: o.split(label_delim) if label_delim and o else [o])
-    if label_delim: known.add('')
+    parts = given.map(lambda o: [o])
+    if label_delim:
+        parts = given.map(lambda o: set(o.split(label_delim)) - {''})
     odd = given[parts.map(lambda o: not known.issuperset(o)).astype(bool)]
     if len(odd):
-        raise ValueError(f"{len(odd)} of {len(given)} other labels are not classes, first: "
-                         f"{odd.iloc[0]!r} for {odd.index[0]}; the classes are {some(vocab)}; "
-                         "mend the label, or name all classes in vocab")
+        raise ValueError(f"{len(odd)} of {len(given)} other labels are not "
+            f"classes, first: {odd.iloc[0]!r} for {odd.index[0]}; the classes "
+            f"are {some(vocab)}; mend the label, or name all classes in vocab")
 
 # %% ../nbs/05c_review.ipynb #revw0018
 class Review:
-    "Doubted images and what was decided about each; `fixes` is what `correct` takes."
+    "Doubted images and what was decided about them; `correct` takes `fixes`."
     def __init__(self,
         table:pd.DataFrame, # Row per image: `given` and `suggested` label
         get_image, # As in `pictures_of`
         vocab, # Labels that an image may get
         *,
-        label_delim:str=None, # What separates the labels of an image that can have several
+        label_delim:str=None, # What separates several labels of an image
         n:int=12, # Images on a page
-        save='review.csv', # CSV file of the decisions; None: keep them in memory only
+        save='review.csv', # CSV file of the decisions; None: only in memory
     ):
         store_attr()
         self.table = table.assign(decision='', other='')
         self.read()
 
     def read(self):
-        "Take over the decisions in the file that are about these images, labels and suggestions."
+        "Take over what the file says of these images, labels and suggestions."
         self.rest = None
         if self.save is None or not Path(self.save).exists(): return
         table, about = self.table, ['image','given','suggested']
-        old = pd.read_csv(self.save, dtype=str, keep_default_na=False).set_index(about)
-        here = [table.index, table.given, table.suggested]
-        here = pd.MultiIndex.from_arrays([o.map(str) for o in here], names=about)
+        old = pd.read_csv(self.save, dtype=str, keep_default_na=False)
+        old = old.set_index(about)
+        here = [o.map(str) for o in (table.index, table.given, table.suggested)]
+        here = pd.MultiIndex.from_arrays(here, names=about)
         table[['decision','other']] = old.reindex(here).fillna('').to_numpy()
         self.rest = old[~old.index.isin(here)].reset_index()
 
@@ -94,7 +96,8 @@ class Review:
         self.read()
         _check_decisions(self.table, self.vocab, self.label_delim)
         labels = {str(o): o for o in self.vocab}   # a label typed in is text
-        return _fixes(self.table.assign(other=self.table.other.map(lambda o: labels.get(o, o))))
+        other = [labels.get(o, o) for o in self.table.other]
+        return _fixes(self.table.assign(other=other))
 
 # %% ../nbs/05c_review.ipynb #revw0024
 @patch
@@ -126,18 +129,19 @@ def _card(review, name, picture):
     import ipywidgets as w
     row = review.table.loc[name]
     picture = w.Image(value=_png(picture))
-    labels = w.HTML(f'<b>{escape(str(row.given))} → {escape(str(row.suggested))}</b>'
-                    f'<br>{escape(str(name))}')
+    texts = [escape(str(o)) for o in (row.given, row.suggested, name)]
+    labels = w.HTML('<b>{} → {}</b><br>{}'.format(*texts))
     answer = w.ToggleButtons(options=_answers, value=row.decision or None,
                              style=dict(button_width='auto'))
     other = w.Combobox(options=[str(o) for o in review.vocab], value=row.other,
                        placeholder='its label', continuous_update=False)
-    def show_other(): other.layout.display = None if answer.value == 'other' else 'none'
-    def note(_):
-        show_other()
-        review.decide(name, answer.value, other.value if answer.value == 'other' else '')
+    def note(change=None):
+        is_other = answer.value == 'other'
+        other.layout.display = None if is_other else 'none'
+        label = other.value if is_other else ''
+        if change: review.decide(name, answer.value, label)
     for o in (answer, other): o.observe(note, 'value')
-    show_other()
+    note()
     return w.VBox([picture, labels, answer, other])
 
 # %% ../nbs/05c_review.ipynb #revw0029
@@ -147,7 +151,8 @@ class _Pages:
         import ipywidgets as w
         columns = 'repeat(auto-fill, minmax(170px, 1fr))'   # two on a phone
         self.review, self.i, self.where = review, 0, w.Label()
-        self.cards = w.GridBox(layout=dict(grid_template_columns=columns, grid_gap='1rem'))
+        grid = dict(grid_template_columns=columns, grid_gap='1rem')
+        self.cards = w.GridBox(layout=grid)
         back, forth = (w.Button(description=o) for o in ('back', 'next'))
         back.on_click(lambda _: self.turn(-1))
         forth.on_click(lambda _: self.turn(1))
@@ -163,7 +168,8 @@ class _Pages:
         for card in self.cards.children:
             for o in (*card.children, card): o.close()
         pictures = pictures_of(names, self.review.get_image)
-        self.cards.children = [_card(self.review, *o) for o in zip(names, pictures)]
+        cards = [_card(self.review, *o) for o in zip(names, pictures)]
+        self.cards.children = cards
         start = self.i*self.review.n
         self.where.value = f'{start+1} to {start+len(names)} of {n}'
 
@@ -178,19 +184,23 @@ def _ipython_display_(self:Review):
         plt.close(figure)
         how = "decide by .decide(name, 'take')"
         if self.save is not None:
-            how = f"Fill in the column decision of {self.save} with {some(_answers, 4)}"
-        print(f"{len(self.page())} of {len(self.table)} images; .plot(1) shows the "
-              f"next. {how}")
+            how = (f"Fill in the column decision of {self.save} with "
+                   f"{some(_answers, 4)}")
+        print(f"{len(self.page())} of {len(self.table)} images; .plot(1) shows "
+              f"the next. {how}")
 
 # %% ../nbs/05c_review.ipynb #revw0032
 def _check_issues(issues):
     "Nothing, or an error unless `issues` has the two labels of each image once"
     lost = [o for o in ('given','suggested') if o not in issues]
-    if lost: raise ValueError(f"issues has no column {some(lost)}; pass what label_issues gives")
+    if lost:
+        raise ValueError(f"issues has no column {some(lost)}; pass what "
+            "label_issues gives")
     twice = issues.index[issues.index.duplicated()]
     if len(twice):
-        raise ValueError(f"{len(twice)} of {len(issues)} rows are about an image that has one "
-                         f"already, first: {twice[0]!r}; keep one row of each image")
+        raise ValueError(f"{len(twice)} of {len(issues)} rows are about an "
+            f"image that has one already, first: {twice[0]!r}; keep one row of "
+            "each image")
 
 def _labels_in(issues, label_delim):
     "All labels that occur in `issues`"
@@ -200,15 +210,15 @@ def _labels_in(issues, label_delim):
 
 # %% ../nbs/05c_review.ipynb #revw0033
 def review(
-    issues:pd.DataFrame, # From `label_issues`: `given`, `suggested`, and `is_issue`, which says what to look at; without it, all
-    get_image=None, # Function from name to picture, folder, `DataLoaders`, `Learner`, or None: the names are files
+    issues:pd.DataFrame, # From `label_issues`; what `is_issue` there is shown
+    get_image=None, # Name → picture, or folder, `DataLoaders`, `Learner`
     *,
     vocab=None, # All classes; default: those that occur in `issues`
-    label_delim:str=None, # What separates the labels of an image that can have several
+    label_delim:str=None, # What separates several labels of an image
     n:int=12, # Images on a page
-    save='review.csv', # CSV file of the decisions, gone on with if it exists; None: in memory
-) -> Review: # Shows itself as the last line of a cell; its `fixes` go into `correct`
-    "The doubted images, a page at a time, with label, suggestion and four answers."
+    save='review.csv', # File of the decisions, gone on with; None: in memory
+) -> Review: # Shows itself as a cell's last line; `fixes` go into `correct`
+    "Doubted images, a page at a time, with label, suggestion and four answers."
     _check_issues(issues)
     if vocab is None: vocab = _labels_in(issues, label_delim)
     if 'is_issue' in issues: issues = issues[issues.is_issue]
