@@ -32,10 +32,10 @@ def test_sdist_builds_without_tools(dist):
 
 def test_import_in_an_empty_environment(dist, tmp_path):
     "A new environment, which sees the dependencies of this one and not the project"
-    must(sys.executable, '-m', 'venv', tmp_path/'env')
+    must(sys.executable, '-m', 'venv', '--without-pip', tmp_path/'env')
     py = tmp_path/'env/bin/python'
     # -I: what an editable install leaves in this folder isn't seen
-    must(py, '-I', '-m', 'pip', 'install', '-q', '--no-deps', '--no-index', *dist.glob('*.whl'))
+    must(sys.executable, '-I', '-m', 'pip', '--python', py, 'install', '-q', '--no-deps', '--no-index', *dist.glob('*.whl'))
     import fastai
     site = os.path.dirname(os.path.dirname(fastai.__file__))
     code = (f'import sys; sys.path.append({site!r})\nimport {LIB}.all as lib\n'
