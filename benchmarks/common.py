@@ -51,13 +51,24 @@ def peak_mb(code):
 def save(name, df, secs):
     "Write the table to `results/`, under its command, the versions, the machine, the day and the time it took"
     versions = ', '.join(f'{o.__name__} {o.__version__}' for o in (torch, fastai, pd, sklearn, softlabel_nbdev))
-    with open(Path(__file__).parent/f'results/{name}.csv', 'w') as f:
+    with open(file_of(name), 'w') as f:
         f.write(f'# python benchmarks/{name}.py\n# Python {platform.python_version()}, {versions}; {platform.machine()}, {os.cpu_count()} cores, '
                 f'one thread; {datetime.date.today()}; {secs:.0f} s\n# ratio = ours/reference, the median over rounds in turns; limit = the most it may be\n')
         df.to_csv(f, index=False)
 
-def run(name, rows, quick=False):
-    "Measure `rows(quick)`, print them as they come, save them unless `quick`, and return the table"
+def file_of(name): return Path(__file__).parent/f'results/{name}.csv'
+
+def save_again(name, df):
+    "Put the ratios of a second run beside the first ones, as `again`"
+    head = [line for line in open(file_of(name)) if line.startswith('#')]
+    second = df.set_index(['what','case']).ratio.rename('again')
+    table = pd.read_csv(file_of(name), comment='#')[columns].join(second, on=['what','case'])
+    with open(file_of(name), 'w') as f:
+        f.writelines([o for o in head if not o.startswith('# again')] + [f'# again = ratio of a second run, {datetime.date.today()}\n'])
+        table.to_csv(f, index=False)
+
+def run(name, rows, quick=False, again=False):
+    "Measure `rows(quick)`, print them as they come, save them unless `quick`, beside the first run if `again`, and return the table"
     torch.set_num_threads(1)
     start, done = time.time(), []
     print(f'== {name}', flush=True)
@@ -67,7 +78,8 @@ def run(name, rows, quick=False):
         print(f"{r['what']:36.36} {r['case']:42.42} {r['ours']:9g} {r['reference']:9g} {r['unit']:6} ratio {r['ratio']:8.3f}"
               + (f" of at most {r['limit']:g} {r['within']}" if r['limit'] is not None else ''), flush=True)
     df = pd.DataFrame(done, columns=columns)
-    if not quick: save(name, df, time.time()-start)
+    if again: save_again(name, df)
+    elif not quick: save(name, df, time.time()-start)
     return df
 
 def main(rows, file):
