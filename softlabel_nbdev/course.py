@@ -12,6 +12,7 @@ import os, sys
 from importlib.metadata import metadata
 from itertools import takewhile
 from pathlib import Path
+from textwrap import fill
 from urllib.request import urlopen
 import matplotlib.pyplot as plt, numpy as np, pandas as pd
 from cycler import cycler
@@ -109,14 +110,14 @@ def plot_methods(
 ):
     "Draw a dot for each run, and the mean ± standard deviation of each method."
     methods = list(runs[by].unique())
-    if ax is None: ax = plt.subplots(figsize=(6, 1+.4*len(methods)))[1]
+    if ax is None: ax = plt.subplots(figsize=(4.8, 1+.4*len(methods)))[1]
     for i,m in enumerate(methods):
         v,colour = runs.loc[runs[by] == m, value],f'C{i%7}'
         ax.plot(v, np.full(len(v), i), 'o', color=colour, alpha=.35)
         ax.errorbar(v.mean(), i, xerr=v.std() if len(v) > 1 else None, fmt='D',
                     color=colour, capsize=4, markersize=6)
-    ax.set(yticks=range(len(methods)), yticklabels=methods, xlabel=value,
-           ylim=(len(methods)-.5, -.5))    # the first on top
+    ax.set_yticks(range(len(methods)), [fill(str(m), 22) for m in methods])
+    ax.set(xlabel=value, ylim=(len(methods)-.5, -.5))    # the first on top
     return ax
 
 # %% ../nbs/00_course.ipynb #1dbc2473
