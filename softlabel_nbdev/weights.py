@@ -17,30 +17,32 @@ from .items import *
 from .names import align
 from .pictures import plot_axes
 from .votes import *
-_all_ = ['Consensus','Votes','ask_next','calibration','consensus','disputed','plot_votes','read_votes',
-         'show_disputed']
+_all_ = ['Consensus','Votes','ask_next','calibration','consensus','disputed',
+         'plot_votes','read_votes','show_disputed']
 
 # %% ../nbs/03_weights.ipynb #wght0016
 def _weights_of(
     weights, # As in `ImageWeights`
     dls:DataLoaders, # What is trained on
-    missing:float=None, # Weight of images that `weights` doesn't name; default: an error
+    missing:float=None, # As in `ImageWeights`
 )->Tensor: # `[n]` or `[n,c]`, on the device of `dls`
-    "Returns the weights of the training images in their order, those of labels in the order of the vocab."
+    "Returns the training images' weights, in their order and the vocab's."
     if isinstance(weights, pd.DataFrame):
         mend = "for one weight per image pass a single column, such as .quality"
-        weights = weights.iloc[:,positions(weights.columns, dls.vocab, 'the columns of the weights', mend)]
+        what = 'the columns of the weights'
+        cols = positions(weights.columns, dls.vocab, what, mend)
+        weights = weights.iloc[:,cols]
     return align(weights, dls, name='weight', missing=missing).to(dls.device)
 
 # %% ../nbs/03_weights.ipynb #wght0017
 class ImageWeights(ItemCallback):
-    "Multiplies what each training image, or each image and label, pays by its weight."
-    order = 5 # after callbacks that leave images out, before gradient accumulation scales the loss
+    "Multiplies what each training image (and label) pays by its weight."
+    order = 5 # after images are left out, before accumulation scales the loss
     def __init__(self,
-        weights, # One number ≥ 0 per image: `Series` or array as in `align`. Multi-label: or `DataFrame`, image × label, columns in any order
+        weights, # ≥ 0, one per image as in `align`, or images × labels, by name
         *,
-        missing:float=None, # Weight of images that `weights` doesn't name, such as 1 for those that nobody voted on; default: an error
-        normalize:bool=True, # Scale to mean 1 over the images that are trained on, so that the learning rate keeps its meaning
+        missing:float=None, # Weight of images without one; None: an error
+        normalize:bool=True, # Scale to mean 1, so that the learning rate holds
     ): store_attr()
 
     def before_fit(self):
@@ -49,7 +51,8 @@ class ImageWeights(ItemCallback):
 
     def before_train(self):
         super().before_train()
-        if self.table is None: self.table = _weights_of(self.weights, self.dls, self.missing)
+        if self.table is not None: return
+        self.table = _weights_of(self.weights, self.dls, self.missing)
 
     def before_batch(self):
         if self.iter > 0: return
@@ -58,48 +61,65 @@ class ImageWeights(ItemCallback):
 
     def scaled(self):
         "The weights, with mean 1 over the images of this epoch if `normalize`"
-        keep = self.item_dl.keep
-        there = self.table if keep is None else self.table[torch.as_tensor(keep, device=self.table.device)]
+        keep,there = self.item_dl.keep,self.table
+        if keep is not None:
+            there = there[torch.as_tensor(keep, device=there.device)]
         if not there.any():
-            raise ValueError(f"the weights of all {len(there)} training images are 0, so there is nothing to learn from; "
-                             "give some a weight above 0")
-        return self.table/there.double().mean().float() if self.normalize else self.table
+            raise ValueError(
+                f"the weights of all {len(there)} training images are 0, so "
+                "there is nothing to learn from; give some a weight above 0")
+        if not self.normalize: return self.table
+        return self.table/there.double().mean().float()
 
 # %% ../nbs/03_weights.ipynb #wght001b
 @patch
 def after_loss(self:ImageWeights):
     if self.all_one: return
-    paid,counted = paid_counted(self.learn.loss_func, self.pred, *self.yb, loss=self.learn.loss)
+    loss_func,loss = self.learn.loss_func,self.learn.loss
+    paid,counted = paid_counted(loss_func, self.pred, *self.yb, loss=loss)
     if self.train_iter == 0: self.check(paid.sum()/counted)
-    w = self.w[self.idx]
-    if w.shape != paid.shape[:w.ndim]:
-        raise ValueError(f"weights {list(w.shape)} don't fit losses {list(paid.shape)} of this batch; weights per label need a loss per "
-                         "label, such as BCEWithLogitsLossFlat: give one weight per image to others")
-    w = w.view(*w.shape, *[1]*(paid.ndim - w.ndim))
-    self.learn.loss_grad = (w*paid).sum()/counted
+    self.learn.loss_grad = (self._shaped(paid)*paid).sum()/counted
     self.learn.loss = self.learn.loss_grad.clone()
+
+@patch
+def _shaped(self:ImageWeights, paid):
+    "The weights of the batch, such that they can be multiplied with `paid`"
+    w = self.w[self.idx]
+    if w.shape == paid.shape[:w.ndim]:
+        return w.view(*w.shape, *[1]*(paid.ndim - w.ndim))
+    raise ValueError(
+        f"weights {list(w.shape)} don't fit losses {list(paid.shape)} of this "
+        "batch; weights per label need a loss per label, such as "
+        "BCEWithLogitsLossFlat: give one weight per image to others")
 
 @patch
 def check(self:ImageWeights,
     ours:Tensor, # The loss of this batch with weights of 1
 ):
-    "Raise an error unless weights of 1 leave the loss and its gradient as they are"
-    plain,same = (torch.autograd.grad(o, self.pred, retain_graph=True)[0] for o in (self.loss_grad, ours))
-    if torch.allclose(plain, same, rtol=1e-3, atol=1e-5*plain.abs().max().item()): return
-    raise ValueError(f"the mean of {self.learn.loss_func} isn't the sum of what its images pay over a count: with weights of 1 its gradient "
-                     "would change. Give it a reduction='none' that returns what each image pays")
+    "Raise an error unless weights of 1 leave the loss and its gradient alone"
+    def gradient(o):
+        return torch.autograd.grad(o, self.pred, retain_graph=True)[0]
+    plain,same = gradient(self.loss_grad),gradient(ours)
+    eps = 1e-5*plain.abs().max().item()
+    if torch.allclose(plain, same, rtol=1e-3, atol=eps): return
+    raise ValueError(
+        f"the mean of {self.learn.loss_func} isn't the sum of what its images "
+        "pay over a count: with weights of 1 its gradient would change. Give "
+        "it a reduction='none' that returns what each image pays")
 
 # %% ../nbs/03_weights.ipynb #wght0032
 class Curriculum(ItemCallback):
-    "Trains on the images with a high score first, and lowers the threshold epoch by epoch."
+    "Trains on images with a high score first, lower ones epoch by epoch."
     mixup_ok = True # it chooses images and leaves them as they are
     def __init__(self,
-        score, # One number per image, `Series` or array as in `align`, such as `votes.agreement`; images with `score` ≥ threshold are in
-        start:Number, # Threshold in the first epoch, in units of `score`
-        end:Number, # Threshold at the end; a value below all scores lets every image in
-        epochs:int, # The threshold reaches `end` after so many epochs and stays there; it starts again with each fit
+        score, # One number per image, as in `align`, such as `votes.agreement`
+        start:Number, # Least score in the first epoch
+        end:Number, # Least score at the end; below all scores: every image
+        epochs:int, # `end` is reached after so many epochs of each fit
     ):
-        if epochs < 1: raise ValueError(f"epochs is {epochs}; the threshold needs at least 1 epoch to get from start to end")
+        if epochs < 1:
+            raise ValueError(f"epochs is {epochs}; the threshold needs at "
+                             "least 1 epoch to get from start to end")
         store_attr()
 
     def threshold(self,
@@ -108,43 +128,48 @@ class Curriculum(ItemCallback):
         "Returns the smallest score that is trained on in `epoch`."
         return self.start + (self.end-self.start)*min(epoch/self.epochs, 1)
 
+    def chosen(self,
+        epoch:int, # Counted from 0
+        scores:Tensor, # Score of each training image `[n]`
+    )->Tensor: # bool `[n]`
+        "Returns which images are in; a sum of tenths is a little more than .6"
+        return scores >= self.threshold(epoch) - 1e-6
+
     def before_fit(self):
         super().before_fit()
         self.scores = None
 
     def before_train(self):
-        if self.scores is None: self.scores = align(self.score, self.dls, name='score', min=None)
+        if self.scores is None: self.scores = _scores(self.score, self.dls)
         super().before_train()
-
-    def chosen(self,
-        epoch:int, # Counted from 0
-        scores:Tensor, # Score of each training image `[n]`
-    )->Tensor: # bool `[n]`
-        "Returns which images are in; .6 as a sum of tenths is a little more than .6"
-        return scores >= self.threshold(epoch) - 1e-6
 
     def keep(self):
         there = self.chosen(self.epoch, self.scores)
-        if not there.any():
-            raise ValueError(f"no training image has a score of at least {self.threshold(self.epoch):.3g}; the highest is "
-                             f"{self.scores.max():.3g}, so lower start")
-        return there
+        if there.any(): return there
+        least,most = self.threshold(self.epoch),self.scores.max()
+        raise ValueError(
+            f"no training image has a score of at least {least:.3g}; the highest "
+            f"is {most:.3g}, so lower start")
+
+def _scores(score, dls): return align(score, dls, name='score', min=None)
 
 # %% ../nbs/03_weights.ipynb #wght032b
 @patch
 def plot(self:Curriculum,
-    n_epoch:int=None, # Epochs to show; default: until all that will be let in are in, and one more
+    n_epoch:int=None, # Epochs to show; None: until no more images come in
     *,
-    dls:DataLoaders=None, # What is trained on; default: that of the `Learner` that has this callback
+    dls:DataLoaders=None, # What is trained on; None: what its `Learner` has
     ax=None, # Axes to draw on; default: new ones
 ):
-    "Draws the number of images in each epoch, under its threshold; returns the axes."
+    "Draws how many images each epoch has, and its threshold; returns the axes."
     dls = dls or getattr(self.learn, 'dls', None)
-    if dls is None: raise ValueError("which images are trained on isn't known yet: pass dls, or give the callback to a Learner first")
-    ax = plot_axes(ax)
-    scores = align(self.score, dls, name='score', min=None)
-    n = [self.chosen(e, scores).sum().item() for e in range(n_epoch or self.epochs+2)]
-    bars = ax.bar(range(len(n)), n)
-    ax.bar_label(bars, [f'≥ {self.threshold(e):.2g}' for e in range(len(n))])
-    ax.set(xlabel='epoch', ylabel='images', xticks=range(len(n)))
+    if dls is None:
+        raise ValueError("which images are trained on isn't known yet: pass "
+                         "dls, or give the callback to a Learner first")
+    ax,scores = plot_axes(ax),_scores(self.score, dls)
+    epochs = range(n_epoch or self.epochs+2)
+    n = [self.chosen(e, scores).sum().item() for e in epochs]
+    bars = ax.bar(epochs, n)
+    ax.bar_label(bars, [f'≥ {self.threshold(e):.2g}' for e in epochs])
+    ax.set(xlabel='epoch', ylabel='images', xticks=epochs)
     return ax
