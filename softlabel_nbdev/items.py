@@ -14,22 +14,31 @@ from fastai.callback.mixup import MixHandler
 
 # %% ../nbs/00_items.ipynb #item0019
 def _check_dl(dl):
-    "Raise an error that says why, and what to do, if the items of `dl` can't be followed"
+    "Raise an error that says why, and the mend, if `dl` can't be followed"
+    name = type(dl).__name__
     if not isinstance(dl, DataLoader):
-        raise TypeError(f"the training batches come from a {type(dl).__module__}.{type(dl).__name__}, which doesn't say which items "
-                        "it loads; make the DataLoaders with fastai, for example DataLoaders.from_dsets(train_ds, valid_ds)")
-    if not dl.indexed: raise TypeError(f"{type(dl.dataset).__name__} is iterable: its items have no positions; give it __getitem__ and __len__")
-    if dl.bs is None: raise TypeError("bs is None: the data set makes its own batches, whose images can't be told apart; pass a batch size")
-    own = [m for m in ('__iter__','create_batches','sample') if m in vars(dl) or getattr(type(dl),m) is not getattr(DataLoader,m)]
-    if own: raise TypeError(f"{type(dl).__name__} has a {own[0]} of its own, so its batches can't be followed; use a TfmdDL")
+        raise TypeError(
+            f"the training batches come from a {type(dl).__module__}.{name}, "
+            "which doesn't say which items it loads; make the DataLoaders with "
+            "fastai, for example DataLoaders.from_dsets(train_ds, valid_ds)")
+    if not dl.indexed:
+        raise TypeError(f"{type(dl.dataset).__name__} is iterable: its items "
+                        "have no positions; give it __getitem__ and __len__")
+    if dl.bs is None:
+        raise TypeError("bs is None: the data set makes its own batches, whose "
+                        "images can't be told apart; pass a batch size")
+    for m in ('__iter__','create_batches','sample'):
+        if m in vars(dl) or getattr(type(dl), m) is not getattr(DataLoader, m):
+            raise TypeError(f"{name} has a {m} of its own, so its batches "
+                            "can't be followed; use a TfmdDL")
 
 # %% ../nbs/00_items.ipynb #item0020
 class _ItemDL(DataLoader):
-    """The batches of `dl`; `idx` is the positions in its data set of the items in
-    the latest batch. Items that `keep_only` leaves out aren't loaded."""
+    """The batches of `dl`; `idx` is the positions in its data set of the items
+    in the latest batch. Items that `keep_only` leaves out aren't loaded."""
     _default = 'dl'
     def __init__(self,
-        dl:DataLoader, # fastai `DataLoader` over a data set with positions; it isn't changed
+        dl:DataLoader, # fastai `DataLoader` over positions; it isn't changed
     ):
         _check_dl(dl)
         self.dl,self.idx,self.keep,self.drawn = dl,None,None,None
@@ -39,11 +48,12 @@ class _ItemDL(DataLoader):
             drop_last=dl.drop_last, n=dl.n, device=dl.device,
             persistent_workers=fake.persistent_workers,
             pin_memory_device=fake.pin_memory_device)
-        random.setstate(state)   # a new DataLoader draws a seed, which this one has no use for
+        random.setstate(state) # a new DataLoader draws a seed that isn't used
 
     def create_batches(self, samps):
         items = ((s,self.dl.do_item(s)) for s in samps)
-        for b in self.chunkify(o for o in items if o[1] is not None): yield self.do_batch(b)
+        there = (o for o in items if o[1] is not None)
+        yield from map(self.do_batch, self.chunkify(there))
 
     def do_batch(self, b):
         idxs,items = zip(*b)
@@ -51,38 +61,50 @@ class _ItemDL(DataLoader):
 
     def after_batch(self, b):
         self.idx,b = b
-        if self.pin_memory and type(b)==list: b = tuple(b)   # pinning makes lists of tuples
+        # pinning makes lists of tuples
+        if self.pin_memory and type(b)==list: b = tuple(b)
         b = self.dl.after_batch(b)
         if find_bs(b)==len(self.idx): return b
-        raise ValueError(f"{len(self.idx)} items were loaded but the batch has {find_bs(b)}: a transform of "
-                         "the batch adds or drops images; do that to the items instead")
+        raise ValueError(f"{len(self.idx)} items were loaded but the batch has "
+                         f"{find_bs(b)}: a transform of the batch adds or "
+                         "drops images; do that to the items instead")
 
-    def randomize(self): self.dl.randomize()
-    def wif(self): self.dl.wif()
-    def before_iter(self):
-        self.it = None   # deleted at the end of an epoch
-        self.dl.before_iter()
+# %% ../nbs/00_items.ipynb #items20b
+@patch
+def before_iter(self:_ItemDL):
+    self.it = None # deleted at the end of an epoch
+    self.dl.before_iter()
 
-    def after_iter(self):
-        self.drawn = None
-        self.dl.after_iter()
-    def chunkify(self, b): return self.dl.chunkify(b)
-    def new(self, *args, **kwargs): return self.dl.new(*args, **kwargs)
-    def one_batch(self): return self.dl.one_batch()
+@patch
+def after_iter(self:_ItemDL):
+    self.drawn = None
+    self.dl.after_iter()
+
+@patch
+def randomize(self:_ItemDL): self.dl.randomize()
+@patch
+def wif(self:_ItemDL): self.dl.wif()
+@patch
+def chunkify(self:_ItemDL, b): return self.dl.chunkify(b)
+@patch
+def new(self:_ItemDL, *args, **kwargs): return self.dl.new(*args, **kwargs)
+@patch
+def one_batch(self:_ItemDL): return self.dl.one_batch()
 
 # %% ../nbs/00_items.ipynb #item00kp
 @patch
 def keep_only(self:_ItemDL,
-    keep, # One bool for each item `[n]`; several calls leave those that all of them keep
+    keep, # A bool per item `[n]`; of several calls, all have to keep it
 ):
     "Leave the other items out of this epoch."
     keep = np.asarray(keep, dtype=bool)
-    self.keep,self.drawn = (keep if self.keep is None else self.keep & keep),None
+    self.keep,self.drawn = keep if self.keep is None else self.keep & keep,None
 
 @patch
 def get_idxs(self:_ItemDL):
     if self.keep is None: return self.dl.get_idxs()
-    if self.drawn is None: self.drawn = [i for i in self.dl.get_idxs() if self.keep[i]]
+    if self.drawn is None:
+        self.drawn = [i for i in self.dl.get_idxs() if self.keep[i]]
     return self.drawn
 
 @patch
@@ -93,46 +115,27 @@ def __len__(self:_ItemDL):
 
 # %% ../nbs/00_items.ipynb #item0026
 def _follow(dl):
-    "`dl` as an `_ItemDL`; the one inside, where `dl` shares it out among processes"
+    "`dl` as an `_ItemDL`; the one inside, where `dl` is shared by processes"
     if {'dl','rank','world_size'} <= vars(dl).keys():
-        return type(dl)(_follow(dl.dl), rank=dl.rank, world_size=dl.world_size, device=dl.device)
+        return type(dl)(_follow(dl.dl), rank=dl.rank, world_size=dl.world_size,
+                        device=dl.device)
     return dl if isinstance(dl, _ItemDL) else _ItemDL(dl)
 
 def _followed(dl):
     "The `_ItemDL` in `dl`, or None"
-    while dl is not None and not isinstance(dl, _ItemDL): dl = vars(dl).get('dl')
-    return dl
+    if dl is None or isinstance(dl, _ItemDL): return dl
+    return _followed(vars(dl).get('dl'))
 
 # %% ../nbs/00_items.ipynb #item0027
 class ItemCallback(Callback):
-    """Base of callbacks about single training images: `self.idx` is which of them are in
-    the batch, and `keep` says which are in the epoch."""
+    """Base of callbacks about single training images: `self.idx` is which of
+    them are in the batch, and `keep` says which are in the epoch."""
     order,run_valid = -5,False
-    mixup_ok = False # True in a callback whose effect on images or targets MixUp may blend
+    mixup_ok = False # True where MixUp may blend what it does
 
-    def keep(self): # None: all; or one bool for each image of `dls.train_ds` `[n]`
-        "The images that are trained on in this epoch; the others aren't loaded."
+    def keep(self): # None: all; or a bool for each of `dls.train_ds` `[n]`
+        "The images trained on in this epoch; the others aren't loaded."
         return None
-
-    def before_fit(self):
-        if hasattr(self.learn, 'lr_finder'): # ends the fit itself, after steps; its epochs may be shorter than it thinks
-            self.learn.n_epoch = self.lr_finder.num_it
-
-    def before_train(self):
-        mixing = [type(cb).__name__ for cb in self.learn.cbs if isinstance(cb, MixHandler)]
-        if mixing and not self.mixup_ok:
-            raise ValueError(f"{type(self).__name__} is about single images, and {mixing[0]} makes each image of two; "
-                             f"train without {mixing[0]}, or leave {type(self).__name__} out")
-        self.learn.dl = _follow(self.learn.dl)
-        keep = self.keep()
-        if keep is not None: self._leave_out(np.asarray(keep, dtype=bool))
-
-    def _leave_out(self, keep):
-        dl = self.item_dl
-        dl.keep_only(keep)
-        if dl.keep.sum() < (dl.bs if dl.drop_last else 1):
-            raise ValueError(f"{type(self).__name__} keeps {keep.sum()} of {len(keep)} training images, which leaves "
-                f"{dl.keep.sum()} for this epoch, less than a batch of {dl.bs}; leave out fewer, or make bs smaller")
 
     @property
     def item_dl(self)->_ItemDL: # None outside training
@@ -143,7 +146,41 @@ class ItemCallback(Callback):
     def idx(self)->Tensor: # `[bs]` LongTensor on the batch's device
         "Positions in `dls.train_ds` of the images in this training batch."
         dl = self.item_dl
-        if dl is None or dl.idx is None:
-            raise RuntimeError("idx is known only while training: use it between before_batch and after_batch (and if you write a "
-                               "before_fit or before_train of your own, call super()'s in it)")
-        return dl.idx.to(find_device(self.xb))
+        if dl is not None and dl.idx is not None:
+            return dl.idx.to(find_device(self.xb))
+        raise RuntimeError(
+            "idx is known only while training: use it between before_batch and "
+            "after_batch (and if you write a before_fit or before_train of "
+            "your own, call super()'s in it)")
+
+    def before_fit(self):
+        # `lr_find` ends the fit itself, after steps rather than epochs
+        if hasattr(self.learn, 'lr_finder'):
+            self.learn.n_epoch = self.lr_finder.num_it
+
+    def before_train(self):
+        _check_mixup(self)
+        self.learn.dl = _follow(self.learn.dl)
+        keep = self.keep()
+        if keep is None: return
+        self.item_dl.keep_only(keep)
+        _check_enough(self, keep)
+
+# %% ../nbs/00_items.ipynb #items27b
+def _check_mixup(cb):
+    "Nothing, or an error where each image of a batch is made of two"
+    mixing = [o for o in cb.learn.cbs if isinstance(o, MixHandler)]
+    if not mixing or cb.mixup_ok: return
+    name,mix = type(cb).__name__,type(mixing[0]).__name__
+    raise ValueError(f"{name} is about single images, and {mix} makes each "
+                     f"image of two; train without {mix}, or leave {name} out")
+
+def _check_enough(cb, keep):
+    "Nothing, or an error where `keep` leaves less than a batch"
+    dl,keep = cb.item_dl,np.asarray(keep, dtype=bool)
+    left = dl.keep.sum()
+    if left >= (dl.bs if dl.drop_last else 1): return
+    raise ValueError(
+        f"{type(cb).__name__} keeps {keep.sum()} of {len(keep)} training "
+        f"images, which leaves {left} for this epoch, less than a batch of "
+        f"{dl.bs}; leave out fewer, or make bs smaller")

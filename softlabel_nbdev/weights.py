@@ -148,8 +148,8 @@ class Curriculum(ItemCallback):
         if there.any(): return there
         least,most = self.threshold(self.epoch),self.scores.max()
         raise ValueError(
-            f"no training image has a score of at least {least:.3g}; the highest "
-            f"is {most:.3g}, so lower start")
+            f"no training image has a score of at least {least:.3g}; the "
+            f"highest is {most:.3g}, so lower start")
 
 def _scores(score, dls): return align(score, dls, name='score', min=None)
 
