@@ -9,7 +9,7 @@ __all__ = ['Votes', 'read_votes']
 
 # %% ../nbs/03c_ballots.ipynb #ballot003
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 import numpy as np, pandas as pd
 from fastcore.basics import patch
@@ -22,7 +22,7 @@ class Votes:
     "Vote `i` is by `annotator[i]` on `image[i]` and says `label[i]`."
     image:np.ndarray # `[v]`, int: position in `images`
     annotator:np.ndarray # `[v]`, int: position in `annotators`
-    label:np.ndarray # `[v]`, int: position in `vocab`; several labels: `[v,c]`, 1 yes, 0 no, -1 not answered
+    label:np.ndarray # `[v]`, int, or `[v,c]` of 1 yes, 0 no, -1 not answered
     images:pd.Index # Names of the images `[n]`; each has a vote
     annotators:pd.Index # Names of the annotators; each has a vote
     vocab:list # Class names `[c]`
@@ -32,8 +32,10 @@ class Votes:
 
     def __len__(self): return len(self.image)
     def __repr__(self):
-        return (f"{len(self):,} votes of {len(self.annotators):,} annotators on {len(self.images):,} images: "
-                f"{len(self.vocab)} classes{', several for an image' if self.several else ''}")
+        size = [f'{len(o):,}' for o in (self, self.annotators, self.images)]
+        more = ', several for an image' if self.several else ''
+        return ('{} votes of {} annotators on {} images: '.format(*size)
+                + f'{len(self.vocab)} classes{more}')
 
 # %% ../nbs/03c_ballots.ipynb #ballot08b
 def _used(numbers, names):
@@ -49,7 +51,8 @@ def subset(self:Votes,
     "Those votes, without images and annotators of which none is left."
     image,images = _used(self.image[keep], self.images)
     annotator,annotators = _used(self.annotator[keep], self.annotators)
-    return Votes(image, annotator, self.label[keep], images, annotators, self.vocab)
+    return Votes(image, annotator, self.label[keep], images, annotators,
+                 self.vocab)
 
 # %% ../nbs/03c_ballots.ipynb #ballot08c
 @patch
@@ -58,15 +61,16 @@ def by(self:Votes,
 ) -> np.ndarray: # bool `[v]`
     "Which votes are this annotator's."
     i = self.annotators.get_indexer([annotator])[0]
-    if i < 0: raise KeyError(f"no annotator is called {annotator!r}; there are {some(self.annotators)}")
-    return self.annotator == i
+    if i >= 0: return self.annotator == i
+    raise KeyError(f"no annotator is called {annotator!r}; there are "
+                   f"{some(self.annotators)}")
 
 @patch
 def __getitem__(self:Votes, annotator):
     "The labels that this annotator gave, a `Series` by image"
     mine = self.by(annotator)
-    labels = self.names(self.label[mine])
-    return pd.Series(labels, self.images[self.image[mine]], dtype=object, name='label')
+    labels,images = self.names(self.label[mine]),self.images[self.image[mine]]
+    return pd.Series(labels, images, dtype=object, name='label')
 
 @patch
 def drop(self:Votes,
@@ -88,39 +92,47 @@ def names(self:Votes,
 def long(self:Votes) -> pd.DataFrame: # `image`, `annotator`, `label`
     "A table with a row for each vote."
     label = pd.Series(self.names(self.label), dtype=object)
-    return pd.DataFrame({'image': self.images[self.image], 'annotator': self.annotators[self.annotator], 'label': label})
+    return pd.DataFrame({'image': self.images[self.image],
+                         'annotator': self.annotators[self.annotator],
+                         'label': label})
 
 @patch
-def wide(self:Votes) -> pd.DataFrame: # Images × annotators, NaN where there is no vote
+def wide(self:Votes) -> pd.DataFrame: # Images × annotators, NaN for no vote
     "A table for people to look at; thousands of annotators make it large."
-    table = self.long().pivot(index='image', columns='annotator', values='label')
-    return table.loc[self.images,self.annotators].rename_axis(columns=None)
+    cells = self.long().set_index(['image','annotator']).label
+    table = cells.unstack().loc[self.images,self.annotators]
+    return table.rename_axis(columns=None)
 
 # %% ../nbs/03c_ballots.ipynb #ballot010
-_usual = dict(image=('image','task','item'), annotator=('annotator','worker'), label=('label',))
+_usual = dict(image=('image','task','item'), annotator=('annotator','worker'),
+              label=('label',))
 
 def _long_columns(votes, given):
-    "The columns of image, annotator and label in a long table; None for one that isn't there"
-    for what,name in given.items():
-        if name is not None and name not in votes:
-            raise KeyError(f"the table has no column {name!r} for {what}=; it has {some(votes.columns)}")
+    "The columns of image, annotator and label in a long table; None: not there"
+    lost = {k:o for k,o in given.items() if o is not None and o not in votes}
+    for what,name in lost.items():
+        raise KeyError(f"the table has no column {name!r} for {what}=; it has "
+                       f"{some(votes.columns)}")
     def find(what): return next((o for o in _usual[what] if o in votes), None)
-    return {what: find(what) if name is None else name for what,name in given.items()}
+    return {k: find(k) if o is None else o for k,o in given.items()}
 
 def _is_long(columns, given):
-    "Whether the table has a row for each vote; an error if it is neither that nor images × annotators"
-    if columns['annotator'] is not None and columns['label'] is not None and columns['image'] is not None: return True
+    "Whether each vote has a row; an error if the table is neither long nor "
+    "wide"
+    lost = [what for what,name in columns.items() if name is None]
+    if not lost: return True
     asked = given['annotator'] is not None or given['label'] is not None
-    if asked or None not in (columns['image'], columns['label']):
-        lost = [what for what,name in columns.items() if name is None]
-        raise KeyError(f"a table with a row for each vote needs to say {' and '.join(lost)}: "
-                       f"pass {', '.join(f'{o}=' for o in lost)} with the name of the column")
-    return False
+    if not asked and lost != ['annotator']: return False
+    raise KeyError(
+        f"a table with a row for each vote needs to say {' and '.join(lost)}: "
+        f"pass {', '.join(f'{o}=' for o in lost)} with the name of the column")
 
 # %% ../nbs/03c_ballots.ipynb #ballot012
 def _unnamed(votes):
-    "The table without the nameless first column that `to_csv` adds: row numbers go, names become the index"
-    first = next((o for o in votes if re.fullmatch(r'Unnamed: \d+', str(o))), None)
+    """The table without the nameless first column that `to_csv` adds: row
+    numbers go, names become the index"""
+    nameless = (o for o in votes if re.fullmatch(r'Unnamed: \d+', str(o)))
+    first = next(nameless, None)
     if first is None: return votes
     values = votes[first].astype(str).tolist()
     if values == [str(i) for i in range(len(values))]:
@@ -129,54 +141,72 @@ def _unnamed(votes):
     print(f"column {first!r} is taken for the names of the images")
     return votes.set_index(first).rename_axis('image')
 
+def _is_list(o): return isinstance(o, (list,tuple,set,frozenset,np.ndarray,L))
+
+# %% ../nbs/03c_ballots.ipynb #ballo12b
 def _could_name(column):
-    "Whether no two values are the same and none is missing; at least three, since two votes may differ"
-    if len(column) < 3 or column.isna().any() or _is_list(column.iloc[0]): return False
-    return column.is_unique
+    "Whether all values differ and none is missing; three at least, as votes "
+    "may"
+    if len(column) < 3 or column.isna().any(): return False
+    return not _is_list(column.iloc[0]) and column.is_unique
+
+def _names_images(votes, name):
+    "Whether a column of images × annotators holds the images' names"
+    if not _could_name(votes[name]): return False
+    cells = votes.drop(columns=name).to_numpy(dtype=object)
+    classes = pd.Series(cells[pd.notna(cells)], dtype=object).unique()
+    if len(votes) > max(20, 2*len(classes)): return True
+    return not votes[name].astype(object).isin(classes).any()
 
 def _check_wide(votes):
     "An error if a column of images × annotators names the images"
-    for name in [o for o in votes if _could_name(votes[o])]:
-        cells = votes.drop(columns=name).to_numpy(dtype=object)
-        classes = pd.Series(cells[pd.notna(cells)], dtype=object).unique()
-        apart = not votes[name].astype(object).isin(classes).any()
-        if apart or len(votes) > max(20, 2*len(classes)):
-            raise ValueError(f"column {name!r} looks like the names of the images ({some(votes[name])}), not like votes; "
-                             f"pass image={name!r} to read_votes, or votes.set_index({name!r})")
-
-def _is_list(o): return isinstance(o, (list,tuple,set,frozenset,np.ndarray,L))
+    for name in votes:
+        if not _names_images(votes, name): continue
+        raise ValueError(
+            f"column {name!r} looks like the names of the images "
+            f"({some(votes[name])}), not like votes; pass image={name!r} to "
+            f"read_votes, or votes.set_index({name!r})")
 
 # %% ../nbs/03c_ballots.ipynb #ballot013
 def _from_wide(table):
     "The cells that aren't missing, as votes whose labels are still names"
     twice = table.index[table.index.duplicated()].unique()
     if len(twice):
-        raise ValueError(f"{len(twice)} images have more than one row, first: {twice[0]}; merge their rows, "
-                         "or pass a table with a row for each vote")
+        raise ValueError(f"{len(twice)} images have more than one row, first: "
+                         f"{twice[0]}; merge their rows, or pass a table with "
+                         "a row for each vote")
     cells = table.to_numpy(dtype=object)
     image,annotator = pd.notna(cells).nonzero()
     labels = pd.Series(cells[image,annotator], dtype=object).infer_objects()
     return Votes(image, annotator, labels, table.index, table.columns, [])
 
 def _from_long(table, columns, empty):
-    "The rows, as votes whose labels are still names; a missing one is '' where `empty`, else no vote"
+    """The rows, as votes whose labels are still names; a missing one is ''
+    where `empty`, else no vote"""
     table = table[[columns[o] for o in ('image','annotator','label')]]
     table = table.set_axis(['image','annotator','label'], axis=1)
-    lost = table.image.isna() | table.annotator.isna()
-    if lost.any():
-        raise ValueError(f"{lost.sum()} of {len(table)} votes don't say whose they are, or on which image, first: "
-                         f"row {table.index[lost][0]}; add it or drop those rows")
-    if empty: table = table.fillna({'label': ''})
+    _check_signed(table)
+    table = table.fillna({'label': ''}) if empty else table
     image,images = pd.factorize(table.image)
     annotator,annotators = pd.factorize(table.annotator)
     there = table.label.notna().to_numpy()
     labels = table.label[there].reset_index(drop=True)
-    return Votes(image[there], annotator[there], labels, pd.Index(images), pd.Index(annotators), [])
+    return Votes(image[there], annotator[there], labels, pd.Index(images),
+                 pd.Index(annotators), [])
+
+def _check_signed(table):
+    "An error if a vote doesn't say whose it is, or on what"
+    lost = table.image.isna() | table.annotator.isna()
+    if lost.any():
+        raise ValueError(f"{lost.sum()} of {len(table)} votes don't say whose "
+                         "they are, or on which image, first: row "
+                         f"{table.index[lost][0]}; add it or drop those rows")
 
 # %% ../nbs/03c_ballots.ipynb #ballot015
 def _sorted(names):
+    def by_type(o): return type(o).__name__,str(o)
     try: return sorted(names)
-    except TypeError: return sorted(names, key=lambda o: (type(o).__name__, str(o)))
+    except TypeError: return sorted(names, key=by_type)
 
 def _alike(names):
     "The first names that differ only in case, in spaces, or as number and text"
@@ -187,32 +217,50 @@ def _alike(names):
 def _delim_in(names):
     "What seems to separate several labels in one text"
     texts = {o for o in names if isinstance(o, str)}
-    for delim in (';', ',', '|', ' '):
-        split = {o: [p.strip() for p in o.split(delim)] for o in texts if delim in o.strip()}
-        parts = {p for ps in split.values() for p in ps} | (texts - set(split))
-        alone = [sum(p in texts for p in ps)/len(ps) for ps in split.values()]
-        few = len(parts) < len(texts) and any(alone) or 2*len(parts) < len(texts)
-        if split and (few or max(alone) == 1): return delim
+    return next((o for o in (';', ',', '|', ' ') if _splits(texts, o)), None)
 
+def _splits(texts, delim):
+    "Whether the parts of texts are fewer than these, or are texts of their own"
+    split = {o: [p.strip() for p in o.split(delim)]
+             for o in texts if delim in o.strip()}
+    if not split: return False
+    parts = {p for ps in split.values() for p in ps} | (texts - set(split))
+    alone = [sum(p in texts for p in ps)/len(ps) for ps in split.values()]
+    if max(alone) == 1 or 2*len(parts) < len(texts): return True
+    return len(parts) < len(texts) and any(alone)
+
+# %% ../nbs/03c_ballots.ipynb #ballo15b
 def _vocab_of(names, vocab, delim=None):
     "`vocab`, or the sorted names; an error if they can't be the classes"
-    if vocab is not None:
-        vocab,other = list(vocab),[o for o in names if o not in set(vocab)]
-        if not other: return vocab
-        alike = set(map(str, other)) <= set(map(str, vocab))
-        mend = (f"as text they agree ({type(vocab[0]).__name__} in the vocab, {type(other[0]).__name__} in the votes), so make both "
-                "the same type" if alike else "correct them, add them to the vocab, or pass label_delim to read_votes, if a text holds several")
-        raise ValueError(f"{len(other)} of {len(names)} labels in the votes are not in the vocab: {some(other)}; "
-                         f"the vocab is {some(vocab)}; {mend}")
+    if vocab is not None: return _known(names, list(vocab))
     alike = _alike(names)
     if alike:
-        raise ValueError(f"labels {some(alike)} differ only in case, in spaces, or as number and text; make them the same, "
-                         "for example with .str.strip().str.lower(), or pass vocab if they are different classes")
+        raise ValueError(f"labels {some(alike)} differ only in case, in "
+                         "spaces, or as number and text; make them the same, "
+                         "for example with .str.strip().str.lower(), or pass "
+                         "vocab if they are different classes")
     sep = None if delim else _delim_in(names)
     if sep:
-        raise ValueError(f"{len(names)} labels such as {some([o for o in names if sep in str(o)], 2)} seem to hold several each; "
-                         f"pass read_votes(…, label_delim={sep!r}), or vocab if they are classes as they are")
+        texts = some([o for o in names if sep in str(o)], 2)
+        raise ValueError(f"{len(names)} labels such as {texts} seem to hold "
+                         "several each; pass read_votes(…, "
+                         f"label_delim={sep!r}), or vocab if they are classes "
+                         "as they are")
     return _sorted(names)
+
+def _known(names, vocab):
+    "`vocab`, or an error if there are other names"
+    other = [o for o in names if o not in set(vocab)]
+    if not other: return vocab
+    mend = ("correct them, add them to the vocab, or pass label_delim to "
+            "read_votes, if a text holds several")
+    if set(map(str, other)) <= set(map(str, vocab)):
+        kinds = [type(o[0]).__name__ for o in (vocab,other)]
+        mend = (f"as text they agree ({kinds[0]} in the vocab, {kinds[1]} in "
+                "the votes), so make both the same type")
+    raise ValueError(f"{len(other)} of {len(names)} labels in the votes are "
+                     f"not in the vocab: {some(other)}; the vocab is "
+                     f"{some(vocab)}; {mend}")
 
 # %% ../nbs/03c_ballots.ipynb #ballot016
 def _as_ints(names):
@@ -227,106 +275,138 @@ def _single(labels, vocab):
     empty = [isinstance(o, str) and not o.strip() for o in names]
     vocab = _vocab_of([o for o,e in zip(names, empty) if not e], vocab)
     where = {o: i for i,o in enumerate(vocab)}
-    number = np.array([-1 if e else where[o] for o,e in zip(names, empty)], dtype=int)
-    return number[codes], vocab
+    number = [-1 if e else where[o] for o,e in zip(names, empty)]
+    return np.array(number, dtype=int)[codes], vocab
 
 def _several(labels, vocab, delim):
-    "Lists of labels, or texts of them, as 0 and 1 for each class; and the vocab"
-    single = [o for o in labels if not (_is_list(o) or delim and isinstance(o, str))]
+    "Lists of labels, or texts of them, as 0 and 1 for each class; and the "
+    "vocab"
+    def parts(o):
+        if isinstance(o, str): o = filter(None, map(str.strip, o.split(delim)))
+        return tuple(sorted(set(o), key=str))
+    kinds = (str,) if delim else ()
+    single = [o for o in labels if not (_is_list(o) or isinstance(o, kinds))]
     if single:
-        raise ValueError(f"{len(single)} votes are single labels and others are lists, first: {single[0]!r}; "
-                         "make all of them lists")
-    def parts(o): return [p.strip() for p in o.split(delim) if p.strip()] if isinstance(o, str) else list(o)
-    sets = pd.Series([tuple(sorted(set(parts(o)), key=str)) for o in labels], dtype=object)
+        raise ValueError(f"{len(single)} votes are single labels and others "
+                         f"are lists, first: {single[0]!r}; make all of them "
+                         "lists")
+    sets = pd.Series([parts(o) for o in labels], dtype=object)
     codes,each = pd.factorize(sets)
-    vocab = _vocab_of(list(dict.fromkeys(o for s in each for o in s)), vocab, delim=' ')
-    rows = np.array([[o in s for o in vocab] for s in map(set, each)], dtype=np.int8)
+    names = list(dict.fromkeys(o for s in each for o in s))
+    vocab = _vocab_of(names, vocab, delim=' ')
+    rows = [[o in s for o in vocab] for s in map(set, each)]
+    rows = np.array(rows, dtype=np.int8)
     return rows.reshape(len(each), len(vocab))[codes], vocab
+
 def _coded(votes, vocab, delim):
-    "The votes, whose labels are names, with numbers in their place, or rows of 0 and 1"
-    lists = votes.label.dtype == object and votes.label.map(_is_list).any()
-    several = delim is not None or lists
-    label,vocab = _several(votes.label, vocab, delim) if several else _single(votes.label, vocab)
-    return Votes(votes.image, votes.annotator, label, votes.images, votes.annotators, vocab)
+    "The votes with numbers in the place of names, or rows of 0 and 1"
+    label = votes.label
+    lists = label.dtype == object and label.map(_is_list).any()
+    if delim is None and not lists: label,vocab = _single(label, vocab)
+    else: label,vocab = _several(label, vocab, delim)
+    return replace(votes, label=label, vocab=vocab)
 
 # %% ../nbs/03c_ballots.ipynb #ballot018
 def _answers(votes, vocab):
-    "Votes from a table of 0, 1 and missing whose columns are (annotator, label)"
+    "Votes from a table of 0, 1 and missing whose columns are (annotator, "
+    "label)"
     annotators,labels = (votes.columns.unique(i) for i in (0,1))
     vocab = _vocab_of(list(labels), labels if vocab is None else vocab)
-    full = votes.reindex(columns=pd.MultiIndex.from_product([annotators,vocab]))
-    cells = full.to_numpy(dtype=float, na_value=np.nan)
+    columns = pd.MultiIndex.from_product([annotators,vocab])
+    cells = votes.reindex(columns=columns)
+    cells = cells.to_numpy(dtype=float, na_value=np.nan)
     wrong = ~np.isin(cells, (0,1)) & ~np.isnan(cells)
     if wrong.any():
-        raise ValueError(f"{wrong.sum()} votes on single labels are not 0, 1 or missing, first: {cells[wrong][0]:g}; "
-                         "write 1 for yes, 0 for no, and leave out the rest")
+        raise ValueError(f"{wrong.sum()} votes on single labels are not 0, 1 "
+                         f"or missing, first: {cells[wrong][0]:g}; write 1 for "
+                         "yes, 0 for no, and leave out the rest")
     cells = np.where(np.isnan(cells), -1, cells).astype(np.int8)
     cells = cells.reshape(len(votes), len(annotators), len(vocab))
     image,annotator = (cells >= 0).any(2).nonzero()
-    return Votes(image, annotator, cells[image,annotator], votes.index, annotators, vocab)
+    label = cells[image,annotator]
+    return Votes(image, annotator, label, votes.index, annotators, vocab)
 
 # %% ../nbs/03c_ballots.ipynb #ballot020
 def _once(votes, delim):
-    "The votes, one for each image and annotator; several labels on rows of their own are put together"
+    """The votes, one for each image and annotator; several labels on rows of
+    their own are put together"""
     key = votes.image*len(votes.annotators) + votes.annotator
     twice = pd.Series(key).duplicated().to_numpy()
     if not twice.any(): return votes
     if not votes.several or delim is None:
         i = twice.nonzero()[0][0]
-        who,what = votes.annotators[votes.annotator[i]],votes.images[votes.image[i]]
-        raise ValueError(f"{twice.sum()} votes are there twice, first: {who} on {what}; keep one for each image and annotator, "
-                         "or pass label_delim to read_votes, if an image can have several labels")
+        who = votes.annotators[votes.annotator[i]]
+        what = votes.images[votes.image[i]]
+        raise ValueError(f"{twice.sum()} votes are there twice, first: {who} "
+                         f"on {what}; keep one for each image and annotator, "
+                         "or pass label_delim to read_votes, if an image can "
+                         "have several labels")
     order = np.argsort(key, kind='stable')
     starts = np.flatnonzero(np.diff(key[order], prepend=-1))
     label = np.maximum.reduceat(votes.label[order], starts)
-    first = order[starts]
-    return Votes(votes.image[first], votes.annotator[first], label, votes.images, votes.annotators, votes.vocab)
+    i = order[starts]
+    return replace(votes, image=votes.image[i], annotator=votes.annotator[i],
+                   label=label)
 
 # %% ../nbs/03c_ballots.ipynb #ballot021
 def _left_out(votes):
-    "`votes` without empty ones, and without images and annotators that have none; a line about each"
+    """`votes` without empty ones, and without images and annotators that have
+    none; a line about each"""
     answered = votes.label >= 0
-    if votes.several: answered = answered.any(1)
-    kept = votes.subset(answered)
-    for what,all_,left in (('votes', len(votes), len(kept)), ('images', len(votes.images), len(kept.images)),
-                           ('annotators', len(votes.annotators), len(kept.annotators))):
-        why = 'are empty texts, which are no votes' if what == 'votes' else 'have no vote, and are left out'
-        if left < all_: print(f"{all_-left} of {all_} {what} {why}")
+    kept = votes.subset(answered.any(1) if votes.several else answered)
+    def said(what, before, after, why):
+        lost = len(before) - len(after)
+        if lost: print(f"{lost} of {len(before)} {what} {why}")
+    said('votes', votes, kept, 'are empty texts, which are no votes')
+    why = 'have no vote, and are left out'
+    said('images', votes.images, kept.images, why)
+    said('annotators', votes.annotators, kept.annotators, why)
     return kept
 
 # %% ../nbs/03c_ballots.ipynb #ballot022
 def _read_csv(path):
-    "A CSV file as text, in which only an empty cell is missing; of a folder, all files, each by the annotator it is named after"
+    """A CSV file as text, in which only an empty cell is missing; of a folder,
+    all files, each by the annotator it is named after"""
     path = Path(path)
-    if path.is_dir():
-        files = sorted(path.glob('*.csv'))
-        if not files: raise FileNotFoundError(f"no file in {path} ends in .csv; pass a file, or the folder that has one for each annotator")
-        tables = [(o.stem, _read_csv(o)) for o in files]
-        return pd.concat([t if 'annotator' in t else t.assign(annotator=who) for who,t in tables], ignore_index=True)
-    return pd.read_csv(path, dtype=str, keep_default_na=False, na_values=[''])
+    if not path.is_dir():
+        return pd.read_csv(path, dtype=str, keep_default_na=False, na_values='')
+    files = sorted(path.glob('*.csv'))
+    if not files:
+        raise FileNotFoundError(f"no file in {path} ends in .csv; pass a file, "
+                                "or the folder that has one for each annotator")
+    def signed(o):
+        table = _read_csv(o)
+        return table if 'annotator' in table else table.assign(annotator=o.stem)
+    return pd.concat(map(signed, files), ignore_index=True)
 
 # %% ../nbs/03c_ballots.ipynb #ballot024
 def read_votes(
-    votes, # Images × annotators, or a row per vote; lists for several labels; CSV file, or a folder with one per annotator
-    vocab=None, # The classes, such as `dls.vocab`; default: the labels that occur, sorted
+    votes, # Images × annotators, or a row per vote; CSV, or a folder of them
+    vocab=None, # The classes, such as `dls.vocab`; None: the labels, sorted
     *,
-    image:str=None, # Column that names the images; default: `image`, `task` or `item`, in a wide table the index
-    annotator:str=None, # Column that names the annotators; default: `annotator` or `worker`
-    label:str=None, # Column of labels; default: `label`
-    label_delim:str=None, # What separates several labels in a text, such as ' '; default: a text is one label
+    image:str=None, # Column of the images; None: `image`, `task` or `item`
+    annotator:str=None, # Column of annotators; None: `annotator`, `worker`
+    label:str=None, # Column of labels; None: `label`
+    label_delim:str=None, # What separates labels, such as ' '; None: one each
 ) -> Votes:
     "The votes as three arrays. What is left out, and why, is said in a line."
     if isinstance(votes, (str,Path)): votes = _read_csv(votes)
     if not isinstance(votes, pd.DataFrame):
-        raise TypeError(f"votes is a {type(votes).__name__}; pass a DataFrame, or the path of a CSV file")
-    if isinstance(votes.columns, pd.MultiIndex): return _left_out(_answers(votes, vocab))
+        raise TypeError(f"votes is a {type(votes).__name__}; pass a DataFrame, "
+                        "or the path of a CSV file")
+    if isinstance(votes.columns, pd.MultiIndex):
+        return _left_out(_answers(votes, vocab))
     given = dict(image=image, annotator=annotator, label=label)
-    names = image or 'image',*_usual['image']
+    votes = _named(votes, given, empty=label_delim is not None)
+    return _once(_left_out(_coded(votes, vocab, label_delim)), label_delim)
+
+def _named(votes, given, empty):
+    "The votes of a long or a wide table, whose labels are still names"
+    names = given['image'] or 'image',*_usual['image']
     table = votes.reset_index() if votes.index.name in names else votes
     columns = _long_columns(table, given)
-    if _is_long(columns, given): votes = _from_long(table, columns, label_delim is not None)
-    else:
-        table = _unnamed(table) if columns['image'] is None else table.set_index(columns['image'])
-        _check_wide(table)
-        votes = _from_wide(table)
-    return _once(_left_out(_coded(votes, vocab, label_delim)), label_delim)
+    if _is_long(columns, given): return _from_long(table, columns, empty)
+    image = columns['image']
+    table = _unnamed(table) if image is None else table.set_index(image)
+    _check_wide(table)
+    return _from_wide(table)
