@@ -15,6 +15,7 @@ import matplotlib.pyplot as plt, numpy as np, pandas as pd, torch
 from fastcore.basics import patch
 from fastai.learner import AvgMetric, Learner, Metric
 from .checks import check_names, check_probs, positions, some
+from .groups import cost_matrix
 from .mistakes import expected_costs, least_cost
 from .pictures import plot_axes, wrap_text
 
@@ -178,14 +179,15 @@ def plot(self:Thresholds,
 # %% ../nbs/07c_decisions.ipynb #deci029
 def decide(
     probs, # Class probabilities `[n,c]`, tensor or array
-    # From `cost_matrix`, in the order of the columns; None: all cost the same
-    cost=None,
+    cost=None, # From `cost_matrix`; or a tree; None: all mistakes cost the same
+    vocab=None, # `dls.vocab`; None: in the order of `cost`
 ) -> tuple: # Answers `[n]`, int64, and how sure each is `[n]`, 0…1
     "The class of least expected cost, and 1 − that cost over the highest cost."
     probs = torch.as_tensor(probs)
     if cost is None: return probs.argmax(-1),probs.max(-1).values
+    cost = cost_matrix(vocab, cost)
     least = expected_costs(probs, cost).min(-1).values
-    return least_cost(probs, cost),1 - least/np.asarray(cost).max()
+    return least_cost(probs, cost),1 - least/cost.to_numpy().max()
 
 # %% ../nbs/07c_decisions.ipynb #deci032
 class Abstention:

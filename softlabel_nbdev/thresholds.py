@@ -17,6 +17,7 @@ from ._cuts import (Bins, Counts, Goal, Sorted, best_cut,
                                    counts_of)
 from .checks import check_names, check_probs, positions, some
 from .decisions import Abstention, Thresholds, decide
+from .groups import cost_matrix
 from .progress import waiting
 _all_ = ['Abstention', 'Thresholds']
 
@@ -344,13 +345,15 @@ def tune_abstention(
     # Share of the answers to be right, 0…1; None: be right most often, where
     # abstaining is right for −1
     min_accuracy:float=None,
-    # From `cost_matrix`, the costs that `LeastCost` decides by; None: the most
+    # What `LeastCost` decides by, from `cost_matrix` or a tree; None: the most
     # probable class is the answer
-    cost:pd.DataFrame=None,
+    cost=None,
+    vocab=None, # `dls.vocab`; None: in the order of `cost`
 ) -> Abstention: # When to answer, with the accuracy–coverage curve
     "How sure to be: most answers with `min_accuracy`, or right most often."
     check_probs(probs, 'probs')
     y = _right_classes(targs, probs.shape)
+    if cost is not None: cost = cost_matrix(vocab, cost)
     answer,sure = (o.numpy() for o in decide(probs, cost))
     every = np.ones(len(y), bool)
     cuts = Sorted(sure, answer==y, every).cuts()

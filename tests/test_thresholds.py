@@ -7,6 +7,9 @@ from fastcore.test import test_close as close, test_eq as same
 from hypothesis import given, settings, strategies as st
 from sklearn import metrics as skm
 
+from softlabel_nbdev.decisions import Abstention, decide
+from softlabel_nbdev.groups import cost_matrix
+from softlabel_nbdev.mistakes import least_cost
 from softlabel_nbdev.thresholds import tune_abstention, tune_thresholds
 
 QUICK = dict(folds=0, n_boot=0)
@@ -225,6 +228,20 @@ def test_abstention_by_hand():
     close(found.curve.coverage, [1,.8,.6,.4,.2])
     close(found.curve.accuracy, [.6,.75,1,1,1])
     close(tune_abstention(FIVE, [0,1,0,-1,1]).threshold, .575)
+
+def test_abstention_takes_a_tree(tmp_path):
+    "What takes a cost takes a tree, in any order of the vocab, and it goes into the file"
+    tree, rng = {'cat': ['Birman','Ragdoll'], 'dog': ['pug']}, np.random.default_rng(0)
+    vocab = ['pug','Birman','Ragdoll']
+    probs, targs = rng.dirichlet(np.ones(3), 60), rng.integers(3, size=60)
+    cost = cost_matrix(vocab, tree)
+    by_tree, by_cost = [tune_abstention(probs, targs, min_accuracy=.4, **kw) for kw in (dict(cost=tree, vocab=vocab), dict(cost=cost))]
+    assert by_tree.threshold == by_cost.threshold
+    same(by_tree.apply(probs), by_cost.apply(probs))
+    same(decide(probs, tree, vocab)[0], least_cost(probs, tree, vocab))
+    by_tree.to_csv(tmp_path/'a.csv')
+    same(Abstention.from_csv(tmp_path/'a.csv').cost, cost)
+    with pytest.raises(ValueError, match='pass vocab=dls.vocab'): tune_abstention(probs, targs, cost=tree)
 
 @pytest.mark.parametrize('targs,kw,says', [
     ([0,1,1,0,1], {}, 'pass min_accuracy'),
