@@ -26,15 +26,15 @@ def some(
 def positions(
     have, # Names in a table, in its order; more than the vocab has is fine
     vocab, # Class names in the order wanted, such as `dls.vocab`
-    what:str, # What the names are of, as messages call it: 'the columns of votes'
+    what:str, # What the names are of, such as 'the columns of votes'
     mend:str='', # What to do about missing names; default: add them
 ) -> np.ndarray: # `[c]`, int: the position in `have` of each class
     "Where each class of `vocab` stands in `have`."
     have,vocab = list(have),list(vocab)
     twice = [o for o,n in Counter(have).items() if n > 1]
     if twice:
-        raise ValueError(f"{what}: {len(twice)} of {len(set(have))} names are there "
-                         f"more than once: {some(twice)}; name each once")
+        raise ValueError(f"{what}: {len(twice)} of {len(set(have))} names are "
+                         f"there more than once: {some(twice)}; name each once")
     where = {o:i for i,o in enumerate(have)}
     lost = [o for o in vocab if o not in where]
     if lost: raise ValueError(_lost(lost, have, vocab, what, mend))
@@ -45,10 +45,12 @@ def _lost(lost, have, vocab, what, mend):
     "The message about classes that are missing"
     if set(map(str, vocab)) <= set(map(str, have)):
         kinds = [type(o[0]).__name__ for o in (vocab,have)]
-        mend = (f"as text they agree ({kinds[0]} in the vocab, {kinds[1]} there), "
-                "so make both the same type, for example with .map(str)")
-    return (f"{what}: {len(lost)} of {len(vocab)} classes are missing: {some(lost)}; "
-            f"it has {some(have) or 'none'}; {mend or 'add them'}")
+        mend = (f"as text they agree ({kinds[0]} in the vocab, {kinds[1]} "
+                "there), so make both the same type, for example with "
+                ".map(str)")
+    return (f"{what}: {len(lost)} of {len(vocab)} classes are missing: "
+            f"{some(lost)}; it has {some(have) or 'none'}; "
+            f"{mend or 'add them'}")
 
 # %% ../nbs/00_checks.ipynb #chck018
 def check_names(
@@ -57,32 +59,40 @@ def check_names(
     what:str, # What the names are of, as messages call it
     mend:str='', # What to do about missing names; default: add them
 ):
-    "Nothing, or an error unless `have` names each class of `vocab` once, and no other."
+    """Nothing, or an error unless `have` names each class of `vocab` once, and
+    no other."""
     have,known = list(have),set(vocab)
     other = [o for o in have if o not in known]
     lost = known - set(have)
     if other and not (lost and set(map(str, have)) == set(map(str, vocab))):
-        raise ValueError(f"{what}: {len(other)} of {len(have)} names are not classes: "
-                         f"{some(other)}; the classes are {some(vocab)}; "
-                         "correct the names or drop them")
+        raise ValueError(f"{what}: {len(other)} of {len(have)} names are not "
+                         f"classes: {some(other)}; the classes are "
+                         f"{some(vocab)}; correct the names or drop them")
     positions(have, vocab, what, mend)
 
 # %% ../nbs/00_checks.ipynb #chck022
 def check_probs(
     probs, # Array or tensor `[n,c]`
     what:str, # What they are, as messages call it
-    several:bool=False, # An image can have several labels, so that rows needn't sum to 1
+    several:bool=False, # Several labels for an image: rows needn't sum to 1
 ):
-    "Nothing, or an error unless `probs` are numbers from 0 to 1 (to .001) whose rows sum to 1 (to .01)."
-    probs = probs if isinstance(probs, torch.Tensor) else torch.as_tensor(np.asarray(probs))
+    """Nothing, or an error unless `probs` are numbers from 0 to 1 (to .001)
+    whose rows sum to 1 (to .01)."""
+    if not isinstance(probs, torch.Tensor):
+        probs = torch.as_tensor(np.asarray(probs))
     bad = ~((probs >= -1e-3) & (probs <= 1.001)).all(-1)
-    mend = f"if they are logits, pass .{'sigmoid()' if several else 'softmax(-1)'} of them"
+    act = 'sigmoid()' if several else 'softmax(-1)'
+    mend = f"if they are logits, pass .{act} of them"
     if not several and not bad.any():
         bad = (probs.sum(-1) - 1).abs() > .01
-        mend = "divide each row by its sum; an image that can have several labels needs a loss for several"
-    if bad.any():
-        first = bad.nonzero()[0].tolist()
-        row = [round(o, 3) for o in probs[tuple(first)].flatten().tolist()]
-        raise ValueError(f"{what}: {int(bad.sum())} of {bad.numel()} rows are not "
-                         f"probabilities, first: row {', '.join(map(str, first)) or 0} "
-                         f"({some(row)}); {mend}")
+        mend = ("divide each row by its sum; an image that can have several "
+                "labels needs a loss for several")
+    if bad.any(): raise ValueError(_no_probs(probs, bad, what, mend))
+
+def _no_probs(probs, bad, what, mend):
+    "The message about rows that aren't probabilities"
+    first = bad.nonzero()[0].tolist()
+    row = [round(o, 3) for o in probs[tuple(first)].flatten().tolist()]
+    where = ', '.join(map(str, first)) or 0
+    return (f"{what}: {int(bad.sum())} of {bad.numel()} rows are not "
+            f"probabilities, first: row {where} ({some(row)}); {mend}")

@@ -26,7 +26,7 @@ def plain(
 # %% ../nbs/00_targets.ipynb #targ010
 def is_missing(
     targs:Tensor, # Targets `[n]` or `[n,c]`
-    ignore:float=None, # Value that stands where a label is missing, nan allowed; None: -100 for class indices, as in PyTorch, else none
+    ignore:float=None, # Value of a missing label; None: nan, in indices -100
 ) -> Tensor: # bool, shape of `targs`
     "Which labels are missing."
     if ignore is None: ignore = float('nan') if targs.ndim == 2 else -100
@@ -35,22 +35,29 @@ def is_missing(
 def target_kind(
     targs:Tensor, # Targets of some images
     c:int, # Number of classes
-    ignore:float=None, # Value of a missing label; None: nan, or -100 for class indices
+    ignore:float=None, # Value of a missing label, as in `is_missing`
 ) -> str: # 'index', 'probs' or 'labels'
-    """What `targs` are: class indices `[n]` or `[n,1]`, class probabilities `[n,c]`,
-    or labels `[n,c]`, of which an image can have several."""
+    """What `targs` are: class indices `[n]` or `[n,1]`, class probabilities
+    `[n,c]`, or labels `[n,c]`, of which an image can have several."""
     whole = not targs.is_floating_point() and targs.dtype is not torch.bool
     if whole and (targs.ndim == 1 or targs.shape[1:] == (1,)): return 'index'
     several = isinstance(targs, TensorMultiCategory)
     targs = plain(targs)
-    known = targs[~is_missing(targs, ignore).any(1)].float() if targs.ndim == 2 else None
-    if known is None or targs.shape[1] != c or not ((known >= 0) & (known <= 1)).all():
-        raise ValueError(f"targets {[*targs.shape]} ({targs.dtype}) are not labels of {c} "
-            "classes: class indices [n], or a number from 0 to 1 for each class "
-            "[n,c]. For masks use CrossEntropyLossFlat(axis=1), for numbers to be "
-            "predicted MSELossFlat()")
+    known = _known_rows(targs, c, ignore)
     hard = ((known == 0) | (known == 1)).all()
-    return 'probs' if sums_to_one(known).all() and not (several and hard) else 'labels'
+    if several and hard: return 'labels'
+    return 'probs' if sums_to_one(known).all() else 'labels'
+
+def _known_rows(targs, c, ignore):
+    "The rows of `[n,c]` without a missing label, or an error if they're none"
+    if targs.shape[1:] == (c,):
+        known = targs[~is_missing(targs, ignore).any(1)].float()
+        if ((known >= 0) & (known <= 1)).all(): return known
+    raise ValueError(f"targets {[*targs.shape]} ({targs.dtype}) are not labels "
+                     f"of {c} classes: class indices [n], or a number from 0 "
+                     "to 1 for each class [n,c]. For masks use "
+                     "CrossEntropyLossFlat(axis=1), for numbers to be "
+                     "predicted MSELossFlat()")
 
 def sums_to_one(
     targs:Tensor, # `[n,c]`
@@ -62,35 +69,39 @@ def sums_to_one(
 class LabelLoss(nn.Module):
     """Base of losses of labels: a subclass writes `per_class`, or else `pays`.
 
-    The mean of a batch is the sum of what the images pay over the sum of what they
-    count: their class's weight, or 1; 0 where the label is missing."""
-    several = False # True: an image can have several labels, each a target of its own
+    The mean of a batch is the sum of what the images pay over the sum of what
+    they count: their class's weight, or 1; 0 where the label is missing."""
+    several = False # True: an image can have several labels, each by itself
     y_int = True # MixUp and CutMix then mix the losses of two targets
     def __init__(self,
-        weight=None, # Weight of each class `[c]`, in `dls.vocab` order; None: all count alike
-        label_smoothing:float=0., # Share of each target that is spread evenly over the classes, 0…1
-        ignore:float=None, # Target value of a missing label, nan allowed; None: -100 for class indices, as in PyTorch, none for `[n,c]`
-        reduction:str='mean', # 'mean', 'sum', or 'none' for one number for each image `[n]`
+        weight=None, # Weight of each class `[c]`, as in `dls.vocab`; None: 1
+        label_smoothing:float=0., # Share spread over the classes, 0…1
+        ignore:float=None, # Value of a missing label; None: -100 in indices
+        reduction:str='mean', # 'mean', 'sum', or 'none' for each image `[n]`
     ):
         super().__init__()
         if not 0 <= label_smoothing <= 1:
-            raise ValueError(f"label_smoothing is {label_smoothing}; it is a share, so pass a number from 0 to 1")
-        if weight is not None: weight = torch.as_tensor(weight, dtype=torch.float32)
+            raise ValueError(f"label_smoothing is {label_smoothing}; it is a "
+                             "share, so pass a number from 0 to 1")
+        if weight is not None:
+            weight = torch.as_tensor(weight, dtype=torch.float32)
         self.register_buffer('weight', weight)
-        self.label_smoothing,self.ignore,self.reduction = label_smoothing,ignore,reduction
-        self.warned = False
+        self.label_smoothing,self.ignore = label_smoothing,ignore
+        self.reduction,self.warned = reduction,False
 
     @property
     def reduction(self): return self._reduction
     @reduction.setter
     def reduction(self, o):
         if o not in ('mean','sum','none'):
-            raise ValueError(f"reduction is {o!r}; pass 'mean', 'sum' or 'none'")
+            names = "'mean', 'sum' or 'none'"
+            raise ValueError(f"reduction is {o!r}; pass {names}")
         self._reduction = o
 
     def extra_repr(self):
-        options = 'weight','label_smoothing','ignore','reduction'
-        return ', '.join(f'{o}={getattr(self,o)!r}' for o in options if getattr(self,o) is not None)
+        names = 'weight','label_smoothing','ignore','reduction'
+        there = [o for o in names if getattr(self, o) is not None]
+        return ', '.join(f'{o}={getattr(self, o)!r}' for o in there)
 
 # %% ../nbs/00_targets.ipynb #lab00002
 @patch
@@ -98,13 +109,14 @@ def per_class(self:LabelLoss,
     preds:Tensor, # Logits `[n,c]`
 ) -> Tensor: # `[n,c]`
     "What each image pays if class k is the truth."
-    raise NotImplementedError(f"{type(self).__name__} needs a per_class or a pays")
+    name = type(self).__name__
+    raise NotImplementedError(f"{name} needs a per_class or a pays")
 
 @patch
 def pays(self:LabelLoss,
     preds:Tensor, # Logits `[n,c]`, float32 or double
-    y:Tensor, # Class indices `[n]`, or numbers `[n,c]`; 0 where the label is missing
-    known:Tensor=None, # bool, shape of `y`, `[n]` where an image has one label; None: all are known
+    y:Tensor, # Class indices `[n]`, or numbers `[n,c]`; 0 where missing
+    known:Tensor=None, # bool, as `y`, or `[n]` for one label; None: all known
 ) -> Tensor: # `[n]`; `[n,c]` with `several`
     "What each image pays, class weights included."
     cost = self.per_class(preds)
@@ -129,9 +141,9 @@ def counts(self:LabelLoss,
 @patch
 def paid_counted(self:LabelLoss,
     preds:Tensor, # Logits `[n,c]`
-    targs:Tensor, # Class indices `[n]` or `[n,1]`, or numbers from 0 to 1 `[n,c]`
+    targs:Tensor, # Indices `[n]` or `[n,1]`, or numbers from 0 to 1 `[n,c]`
 ) -> tuple: # Two tensors `[n]`; `[n,c]` with `several`
-    "What each image pays and what it counts, both 0 where its label is missing."
+    "What each image pays and counts, both 0 where its label is missing."
     preds,y,known = self.ready(preds, targs)
     with torch.autocast(preds.device.type, enabled=False):
         paid,counted = self.pays(preds, y, known),self.counts(preds, y)
@@ -142,7 +154,7 @@ def paid_counted(self:LabelLoss,
 @patch
 def forward(self:LabelLoss,
     preds:Tensor, # Logits `[n,c]`
-    targs:Tensor, # Class indices `[n]` or `[n,1]`, or numbers from 0 to 1 `[n,c]`
+    targs:Tensor, # Indices `[n]` or `[n,1]`, or numbers from 0 to 1 `[n,c]`
 ) -> Tensor: # The loss, `[n]` if `reduction` is 'none'
     "The loss of a batch."
     paid,counted = self.paid_counted(preds, targs)
@@ -174,19 +186,23 @@ def ratio(
 
 # %% ../nbs/00_targets.ipynb #targ020
 class TargetError(ValueError):
-    "Targets that a loss can't read: what it got, how many are wrong, the first of them, and the mend."
+    """Targets that a loss can't read: what it got, how many are wrong, the
+    first of them, and the mend."""
 
 def check_shapes(
     preds:Tensor, # Logits
     targs:Tensor, # Targets
     got:str, # What was given to which loss, with which a message begins
 ):
-    "Nothing, or a `TargetError` unless `preds` is `[n,c]` and `targs` is `[n]`, `[n,1]` or `[n,c]`."
+    """Nothing, or a `TargetError` unless `preds` is `[n,c]` and `targs` is
+    `[n]`, `[n,1]` or `[n,c]`."""
     if preds.ndim != 2:
-        raise TargetError(f"{got}: preds should be logits [n,c], a row for each image. "
-                          "For a label per pixel use CrossEntropyLossFlat(axis=1)")
+        raise TargetError(f"{got}: preds should be logits [n,c], a row for "
+                          "each image. For a label per pixel use "
+                          "CrossEntropyLossFlat(axis=1)")
     if targs.shape not in (preds.shape, preds.shape[:1], (len(preds),1)):
-        raise TargetError(f"{got}: targs should be class indices [n] or a number for each class [n,c]")
+        raise TargetError(f"{got}: targs should be class indices [n] or a "
+                          "number for each class [n,c]")
 
 def check_indices(
     y:Tensor, # Class indices `[n]`
@@ -194,17 +210,19 @@ def check_indices(
     c:int, # Number of classes
     got:str, # What was given to which loss
 ):
-    "Nothing, or a `TargetError` unless the known `y` are whole numbers from 0 to `c`-1."
+    "Nothing, or a `TargetError` unless known `y` are whole, from 0 to `c`-1."
     if y.is_floating_point() or y.dtype is torch.bool:
-        raise TargetError(f"{got}: class indices are whole numbers, so pass targs.long(); "
-                          "probabilities come as [n,c]")
+        raise TargetError(f"{got}: class indices are whole numbers, so pass "
+                          "targs.long(); probabilities come as [n,c]")
     bad = known & ((y < 0) | (y >= c))
-    if bad.any():
-        value = y[bad][0].item()
-        mend = ("is the last layer of the model as wide as dls.vocab?" if value >= 0 else
-                f"if {value} marks a missing label, pass ignore={value}")
-        raise TargetError(f"{got}: {int(bad.sum())} of {len(y)} targets lie outside 0…{c-1}, "
-                          f"first targs[{bad.nonzero()[0].item()}] = {value}; {mend}")
+    if not bad.any(): return
+    value,first = y[bad][0].item(),bad.nonzero()[0].item()
+    mend = "is the last layer of the model as wide as dls.vocab?"
+    if value < 0:
+        mend = f"if {value} marks a missing label, pass ignore={value}"
+    raise TargetError(f"{got}: {int(bad.sum())} of {len(y)} targets lie "
+                      f"outside 0…{c-1}, first targs[{first}] = {value}; "
+                      f"{mend}")
 
 # %% ../nbs/00_targets.ipynb #lab00007
 def check_numbers(
@@ -213,32 +231,40 @@ def check_numbers(
     several:bool, # Rows needn't sum to 1
     got:str, # What was given to which loss
 ):
-    "Nothing, or a `TargetError` unless the known `y` are from 0 to 1, and rows sum to 1 if an image has one label."
+    """Nothing, or a `TargetError` unless the known `y` are from 0 to 1, and
+    rows sum to 1 if an image has one label."""
     bad = known & ~((y >= -1e-3) & (y <= 1.001))
     if bad.any():
-        i,k = bad.nonzero()[0].tolist()
-        value = y[i,k].item()
-        mend = f"if these are logits, pass targs.{'sigmoid()' if several else 'softmax(1)'}"
-        if not value >= 0: mend += f"; if {value:g} marks a missing label, pass ignore={value:g}"
-        raise TargetError(f"{got}: {int(bad.sum())} of {bad.numel()} targets lie outside 0…1, "
-                          f"first targs[{i},{k}] = {value:g}; {mend}")
-    if several: return
+        raise TargetError(f"{got}: {int(bad.sum())} of {bad.numel()} targets "
+                          f"lie outside 0…1, {_first_outside(y, bad, several)}")
     bad = known.any(1) & ~sums_to_one(y)
-    if bad.any():
+    if bad.any() and not several:
         i = bad.nonzero()[0].item()
-        raise TargetError(f"{got}: {int(bad.sum())} of {len(y)} rows of targs don't sum to 1, "
-            f"first row {i} with {y[i].float().sum():g}. If an image can have several labels or "
-            "none, use SoftBCE; if these are counts, divide each row by its sum")
+        raise TargetError(
+            f"{got}: {int(bad.sum())} of {len(y)} rows of targs don't sum to "
+            f"1, first row {i} with {y[i].float().sum():g}. If an image can have "
+            "several labels or none, use SoftBCE; if these are counts, divide "
+            "each row by its sum")
+
+def _first_outside(y, bad, several):
+    "The first number that is no probability, and what it may be instead"
+    i,k = bad.nonzero()[0].tolist()
+    value,act = y[i,k].item(),'sigmoid()' if several else 'softmax(1)'
+    said = (f"first targs[{i},{k}] = {value:g}; if these are logits, pass "
+            f"targs.{act}")
+    if value >= 0: return said
+    return f"{said}; if {value:g} marks a missing label, pass ignore={value:g}"
 
 # %% ../nbs/00_targets.ipynb #targ022
 @patch
 def ready(self:LabelLoss,
     preds:Tensor, # Logits `[n,c]`
-    targs:Tensor, # Class indices `[n]` or `[n,1]`, or numbers from 0 to 1 `[n,c]`
-) -> tuple: # `preds` and `y`, as `pays` takes them, and `known`, None if nothing is missing
+    targs:Tensor, # Indices `[n]` or `[n,1]`, or numbers from 0 to 1 `[n,c]`
+) -> tuple: # `preds`, `y` and `known` as `pays` takes them
     "Logits and targets, checked and made fit for one operation."
     preds,y = plain(preds),plain(targs)
-    got = f"{type(self).__name__} got preds {[*preds.shape]} and targs {[*y.shape]} ({y.dtype})"
+    got = (f"{type(self).__name__} got preds {[*preds.shape]} and targs "
+           f"{[*y.shape]} ({y.dtype})")
     check_shapes(preds, y, got)
     c = preds.shape[1]
     if y.shape == (len(preds),1) and c > 1: y = y[:,0]
@@ -246,81 +272,96 @@ def ready(self:LabelLoss,
     if y.ndim == 1: check_indices(y, ~lost, c, got)
     else: check_numbers(y, ~lost, self.several, got)
     self.warn_if_probs(preds)
+    if any(o.device != preds.device for o in self.buffers()):
+        self.to(preds.device) # fastai doesn't move a loss
     preds = preds.to(torch.promote_types(preds.dtype, torch.float32))
-    if any(o.device != preds.device for o in self.buffers()): self.to(preds.device) # fastai doesn't move a loss
+    return preds,*self._as_taken(y.masked_fill(lost, 0), lost, preds)
+
+@patch
+def _as_taken(self:LabelLoss, y, lost, preds):
+    "`y` and `known` in the shapes that `pays` takes; `known` None if all are"
     known = ~lost if lost.any() else None
-    y = y.masked_fill(lost, 0)
-    if y.ndim == 1 and self.several:
-        y = F.one_hot(y.long(), c)
+    if y.ndim == 1 and not self.several: return y.long(),known
+    if y.ndim == 1:
+        y = F.one_hot(y.long(), preds.shape[1])
         if known is not None: known = known[:,None].expand_as(y)
-    if y.ndim == 1: return preds,y.long(),known
     if known is not None and not self.several: known = known.any(1)
-    return preds,y.to(preds.dtype),known
+    return y.to(preds.dtype),known
 
 # %% ../nbs/00_targets.ipynb #lab00008
 @patch
 def missing(self:LabelLoss,
     y:Tensor, # `[n]` or `[n,c]`
 ) -> Tensor: # bool, shape of `y`
-    "Which labels are missing: in numbers `[n,c]` only where `ignore` was given."
-    if y.ndim == 2 and self.ignore is None: return torch.zeros_like(y, dtype=torch.bool)
+    "Which labels are missing: in numbers `[n,c]` only where `ignore` was "
+    "given."
+    if y.ndim == 2 and self.ignore is None:
+        return torch.zeros_like(y, dtype=torch.bool)
     lost = is_missing(y, self.ignore)
-    return lost if y.ndim == 1 or self.several else lost.all(1, keepdim=True).expand_as(y)
+    if y.ndim == 1 or self.several: return lost
+    return lost.all(1, keepdim=True).expand_as(y)
 
 @patch
 def warn_if_probs(self:LabelLoss,
     preds:Tensor, # Logits `[n,c]`
 ):
-    "Warn, in the first batch of training, if `preds` look like the output of a sigmoid or softmax."
+    "Warn, in the first batch of training, if `preds` look like probabilities."
     if self.warned or not preds.requires_grad: return
     self.warned,p = True,preds.detach()
-    if p.numel() >= 64 and ((p > 0) & (p < 1)).all():
-        warnings.warn(f"all preds {[*p.shape]} lie between 0 and 1, as if the model ended in a sigmoid "
-            f"or a softmax. {type(self).__name__} applies its own: let the model end in its linear layer")
+    if p.numel() < 64 or not ((p > 0) & (p < 1)).all(): return
+    warnings.warn(
+        f"all preds {[*p.shape]} lie between 0 and 1, as if the model ended in "
+        f"a sigmoid or a softmax. {type(self).__name__} applies its own: let "
+        "the model end in its linear layer")
 
 # %% ../nbs/00_targets.ipynb #targrow1
 def target_rows(
-    targs:Tensor, # Class indices `[n]` or `[n,1]`, or numbers from 0 to 1 `[n,c]`
+    targs:Tensor, # Indices `[n]` or `[n,1]`, or numbers from 0 to 1 `[n,c]`
     c:int, # Number of classes
-    ignore:float=None, # Value of a missing label; None: nan, or -100 for class indices
+    ignore:float=None, # Value of a missing label, as in `is_missing`
 ) -> tuple: # Numbers `[n,c]`, float; and bool `[n,c]`
-    "Targets as a row for each image, 0 where the label is missing, and which labels are known."
-    y = plain(targs)
+    "Targets as rows, 0 where the label is missing, and which labels are known."
+    y,got = plain(targs),f'targets {[*targs.shape]}'
     if y.shape == (len(y),1) and c > 1: y = y[:,0]
     if y.shape[1:] not in ((), (c,)):
-        raise ValueError(f"targets {[*targs.shape]} don't fit {c} classes: class indices [n], or a number for each class [n,{c}]")
+        raise ValueError(f"{got} don't fit {c} classes: class indices [n], or "
+                         f"a number for each class [n,{c}]")
     known = ~is_missing(y, ignore)
     if y.ndim == 1 and c > 1:
-        check_indices(y, known, c, f'targets {[*targs.shape]} for {c} classes')
-        return F.one_hot(y*known, c).float()*known[:,None],known[:,None].expand(-1, c)
-    return y.float().masked_fill(~known, 0).view(len(y), c),known.view(len(y), c)
+        check_indices(y, known, c, f'{got} for {c} classes')
+        y,known = F.one_hot(y*known, c),known[:,None].expand(-1, c)
+    rows = y.float().masked_fill(~known, 0)
+    return rows.view(len(y), c),known.reshape(len(y), c)
 
 # %% ../nbs/00_targets.ipynb #000000ol
 def one_label(
-    targs:Tensor, # Class indices `[n]` or `[n,1]`, or class probabilities `[n,c]`
+    targs:Tensor, # Class indices `[n]` or `[n,1]`, or probabilities `[n,c]`
     c:int, # Number of classes
     what:str, # What asks, as messages call it
 ) -> Tensor: # `[n]` int64, or `[n,c]`
-    "Targets of one label per image, checked; an error if images can have several."
+    "Targets of one label per image, or an error if images can have several."
     kind,y = target_kind(targs, c),plain(targs)
+    got = f'{what} got targets {[*y.shape]}'
     if kind == 'labels':
-        raise ValueError(f"{what} got targets {[*y.shape]} of which an image can have "
-                         "several; use accuracy_multi, or F1ScoreMulti")
+        raise ValueError(f"{got} of which an image can have several; use "
+                         "accuracy_multi, or F1ScoreMulti")
     if kind == 'probs': return y
     y = y.flatten().long()
-    got = f'{what} got targets {[*targs.shape]} for {c} classes'
-    check_indices(y, ~is_missing(y), c, got)
+    check_indices(y, ~is_missing(y), c, f'{got} for {c} classes')
     return y
 
 # %% ../nbs/00_targets.ipynb #targ030
 class SoftCategorize(DisplayedTransform):
-    "Transform of class probabilities to a tensor, which decodes to the most likely class."
+    "Class probabilities to a tensor, which decodes to the most likely class."
     order = 1
     def __init__(self,
         vocab, # The classes, in the order of the probabilities
     ): self.vocab,self.c = CategoryMap(vocab, sort=False),len(vocab)
-    def encodes(self, o): return TensorCategory(torch.as_tensor(o, dtype=torch.float32))
-    def decodes(self, o): return Category(self.vocab[int(o.argmax() if o.ndim else o)])
+    def encodes(self, o):
+        return TensorCategory(torch.as_tensor(o, dtype=torch.float32))
+    def decodes(self, o):
+        likeliest = o.argmax() if o.ndim else o
+        return Category(self.vocab[int(likeliest)])
 
 def SoftCategoryBlock(
     vocab, # The classes, in the order of the probabilities
