@@ -200,7 +200,7 @@ def judge(self:NoiseModel):
 def noise_model(
     oof:OutOfFold, # From `crossfold`
     checked=None, # Looked at: {image: right label}, or names where it is right
-) -> NoiseModel:
+) -> NoiseModel: # Fitted
     "The noise model of these labels."
     if oof.several:
         raise ValueError("a noise model is for images of one label each, and "
@@ -284,7 +284,7 @@ def noise_report(
     *,
     n_boot:int=50, # Samples for the interval; each costs a fifth of the fit
     seed:int=0, # Seed of the samples
-) -> NoiseReport:
+) -> NoiseReport: # With a 90 % interval
     "How many labels are wrong, by the noise model."
     model = noise_model(oof, checked)
     right,_,ours = model.judge()

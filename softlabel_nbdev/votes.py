@@ -225,7 +225,7 @@ def consensus(
     *,
     pred_probs=None, # Out-of-fold probabilities image × class, as `oof.probs`
     method:str=None, # 'majority', 'dawid_skene'; with `pred_probs` 'crowdlab'
-) -> Consensus:
+) -> Consensus: # Shows itself as a table
     "Label, quality and soft label of each image, and skill of each annotator."
     method = _method(method, pred_probs)
     votes = _as_votes(votes, vocab)
