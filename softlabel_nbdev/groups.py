@@ -212,7 +212,7 @@ def tree_levels(
         for i,j in np.argwhere((ids[:,None] == ids) != same):
             a, b = cost.index[[i, j]]
             raise ValueError("these costs are not those of a tree: classes "
-                f"closer than {height:g} don't form groups, see {a!r} and {b!r};"
+                f"closer than {height:g} don't form groups, see {a!r}, {b!r};"
                 " pass groups, or use what takes any costs, such as LeastCost")
         if len(np.unique(ids)) < len(cost): levels.append(ids)
     return levels

@@ -50,7 +50,7 @@ def _positive(counts):
     if not empty: return counts
     n = counts.numel()
     raise ValueError(f"{len(empty)} of {n} counts are not positive, the first "
-        f"at {empty[0]}; leave a class without training images out of the vocab")
+        f"at {empty[0]}; leave a class without images out of the vocab")
 
 def imbalance(
     counts, # Images of each class `[c]`; labels: without and with each `[c,2]`
