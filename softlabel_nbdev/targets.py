@@ -242,8 +242,8 @@ def check_numbers(
         i = bad.nonzero()[0].item()
         raise TargetError(
             f"{got}: {int(bad.sum())} of {len(y)} rows of targs don't sum to "
-            f"1, first row {i} with {y[i].float().sum():g}. If an image can have "
-            "several labels or none, use SoftBCE; if these are counts, divide "
+            f"1, first row {i} with {y[i].float().sum():g}. If an image can "
+            "have several labels or none, use SoftBCE; if these are counts, divide "
             "each row by its sum")
 
 def _first_outside(y, bad, several):

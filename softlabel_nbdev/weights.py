@@ -170,6 +170,7 @@ def plot(self:Curriculum,
     epochs = range(n_epoch or self.epochs+2)
     n = [self.chosen(e, scores).sum().item() for e in epochs]
     bars = ax.bar(epochs, n)
-    ax.bar_label(bars, [f'≥ {self.threshold(e):.2g}' for e in epochs])
+    ax.bar_label(bars, [f'≥ {self.threshold(e):.2g}' for e in epochs],
+                 fontsize=8)
     ax.set(xlabel='epoch', ylabel='images', xticks=epochs)
     return ax
