@@ -159,22 +159,24 @@ class NoiseModel:
             joint[looked] *= F.one_hot(self.known[rows][looked], self.c)
         return logp,model,joint.clamp(min=1e-30)
 
-    def step(self, times=None):
-        "One step of EM; `times`: how often each image counts"
-        T,slope,curve,fit = torch.zeros(self.c, self.c),0.,0.,0.
-        for rows in blocks(self.n, self.c):
-            logp,model,joint = self.joint(rows)
-            w = torch.ones(len(logp)) if times is None else times[rows]
-            there = joint.sum(1)
-            q = joint/there[:,None]               # E: who is it, given both?
-            T.index_add_(0, self.given[rows], q*w[:,None])
-            slope += ((q-model)*logp).sum(1)@w
-            curve += ((model*logp**2).sum(1) - (model*logp).sum(1)**2)@w
-            fit += there.log()@w
-        self.fit = float(fit)/self.n
-        self.T = T.T/T.sum(0)[:,None].clamp(min=1e-9)    # M: count
-        tau = self.tau + float(slope/max(curve, 1e-9))   # a Newton step
-        self.tau = min(max(tau, self.tau/2), self.tau*2)
+# %% ../nbs/05_crossfold.ipynb #nois002b
+@patch
+def step(self:NoiseModel, times=None):
+    "One step of EM; `times`: how often each image counts"
+    T,slope,curve,fit = torch.zeros(self.c, self.c),0.,0.,0.
+    for rows in blocks(self.n, self.c):
+        logp,model,joint = self.joint(rows)
+        w = torch.ones(len(logp)) if times is None else times[rows]
+        there = joint.sum(1)
+        q = joint/there[:,None]               # E: who is it, given both?
+        T.index_add_(0, self.given[rows], q*w[:,None])
+        slope += ((q-model)*logp).sum(1)@w
+        curve += ((model*logp**2).sum(1) - (model*logp).sum(1)**2)@w
+        fit += there.log()@w
+    self.fit = float(fit)/self.n
+    self.T = T.T/T.sum(0)[:,None].clamp(min=1e-9)    # M: count
+    tau = self.tau + float(slope/max(curve, 1e-9))   # a Newton step
+    self.tau = min(max(tau, self.tau/2), self.tau*2)
 
 # %% ../nbs/05_crossfold.ipynb #nois0003
 @patch

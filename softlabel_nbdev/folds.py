@@ -400,33 +400,36 @@ class _Folds:
         learn.add_cbs(deepcopy(self.cbs))
         return learn
 
-    def places(self, ds, path):
-        "Where in `rows` each item of a data set stands; -1 for other images"
-        items = getattr(ds, 'items', None)
-        if items is None: items = []
-        for names in (self.names, self.given):
-            try: return find_rows(names, items, path, 'row', partial=True)
-            except (TypeError, ValueError) as e: why = e
-        raise type(why)("predictions are put to images by name, and "
-            f"{type(ds).__name__} doesn't say which images it holds: {why}. "
-            "Make the DataLoaders from the table that make_learner gets, or "
-            "from paths") from why
+# %% ../nbs/00_folds.ipynb #cf00006b
+@patch
+def places(self:_Folds, ds, path):
+    "Where in `rows` each item of a data set stands; -1 for other images"
+    items = getattr(ds, 'items', None)
+    if items is None: items = []
+    for names in (self.names, self.given):
+        try: return find_rows(names, items, path, 'row', partial=True)
+        except (TypeError, ValueError) as e: why = e
+    raise type(why)("predictions are put to images by name, and "
+        f"{type(ds).__name__} doesn't say which images it holds: {why}. "
+        "Make the DataLoaders from the table that make_learner gets, or "
+        "from paths") from why
 
-    def found(self, learn, f):
-        "Where in `rows` each held-out item stands: all of fold `f`, no other"
-        how = ("split the table by its column is_valid, for example with "
-               "splitter=ColSplitter()")
-        ds,want = learn.dls.valid_ds,self.held(f)
-        n = len(want)
-        if len(ds) != n:
-            raise ValueError(f"make_learner holds out {len(ds)} images, not "
-                f"the {n} of the fold; {how}")
-        places = self.places(ds, learn.dls.path)
-        lost = [str(self.names[i]) for i in set(want) - set(places)]
-        if lost:
-            raise ValueError(f"make_learner doesn't hold out {len(lost)} of "
-                f"the {n} images of the fold: {some(lost)}; {how}")
-        return places
+@patch
+def found(self:_Folds, learn, f):
+    "Where in `rows` each held-out item stands: all of fold `f`, no other"
+    how = ("split the table by its column is_valid, for example with "
+           "splitter=ColSplitter()")
+    ds,want = learn.dls.valid_ds,self.held(f)
+    n = len(want)
+    if len(ds) != n:
+        raise ValueError(f"make_learner holds out {len(ds)} images, not "
+            f"the {n} of the fold; {how}")
+    places = self.places(ds, learn.dls.path)
+    lost = [str(self.names[i]) for i in set(want) - set(places)]
+    if lost:
+        raise ValueError(f"make_learner doesn't hold out {len(lost)} of "
+            f"the {n} images of the fold: {some(lost)}; {how}")
+    return places
 
 # %% ../nbs/00_folds.ipynb #cf000007
 @patch
