@@ -13,10 +13,10 @@ import torch, torch.nn.functional as F
 from torch import nn, Tensor
 from fastai.data.all import DataLoaders
 from .metrics import HardTargets, soft_accuracy, soft_top_k
-from softlabel_nbdev.targets import (LabelLoss, SoftCategoryBlock, one_label, plain,
-    target_kind)
-_all_ = ['HardTargets','LabelLoss','SoftCategoryBlock','one_label','soft_accuracy',
-         'soft_top_k']
+from softlabel_nbdev.targets import (LabelLoss, SoftCategoryBlock, one_label,
+    plain, target_kind)
+_all_ = ['HardTargets','LabelLoss','SoftCategoryBlock','one_label',
+         'soft_accuracy','soft_top_k']
 
 # %% ../nbs/02_bce_vs_ce.ipynb #0000002b
 class SoftCrossEntropy(LabelLoss):

@@ -243,8 +243,8 @@ def check_numbers(
         raise TargetError(
             f"{got}: {int(bad.sum())} of {len(y)} rows of targs don't sum to "
             f"1, first row {i} with {y[i].float().sum():g}. If an image can "
-            "have several labels or none, use SoftBCE; if these are counts, divide "
-            "each row by its sum")
+            "have several labels or none, use SoftBCE; if these are counts, "
+            "divide each row by its sum")
 
 def _first_outside(y, bad, several):
     "The first number that is no probability, and what it may be instead"
