@@ -521,7 +521,7 @@ def from_csv(cls:Consensus,
     path, # File from `to_csv`
     vocab=None, # The classes as they were; default: as text
     votes:Votes=None, # What it was made from, for `confusion` and `ask_next`
-) -> Consensus:
+) -> Consensus: # As it was
     "What `to_csv` has written; names of images and annotators are text."
     table = pd.read_csv(path, header=[0,1], index_col=0, dtype=str,
                         keep_default_na=False)
