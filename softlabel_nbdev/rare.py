@@ -55,7 +55,7 @@ def _positive(counts):
 def imbalance(
     counts, # Images of each class `[c]`; labels: without and with each `[c,2]`
 ) -> Tensor: # From 0, balanced, towards 1; several labels: of each `[c]`
-    "Ω, the share of images missing until all classes are as large as any."
+    "Ω, the share missing until all classes are as large as the largest."
     n = _positive(counts)
     return (1 - n/n.amax(-1, keepdim=True)).sum(-1) / (n.shape[-1] - 1)
 
