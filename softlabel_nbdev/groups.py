@@ -62,7 +62,8 @@ def _is_cost(tree, vocab):
     if isinstance(tree, pd.DataFrame): return any(tree.index.isin(tree))
     if isinstance(tree, (np.ndarray,Tensor)): return True
     if not isinstance(tree, (list,tuple)): return False
-    return [len(o) for o in tree if not _is_class(o)] == [len(vocab)]*len(vocab)
+    rows = [o for o in tree if not _is_class(o)]
+    return len(rows) == len(vocab) and all(len(o) == len(vocab) for o in rows)
 
 def _read(tree, vocab):
     "Pairs of class and path, in the order in which `tree` names the classes."
