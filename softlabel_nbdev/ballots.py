@@ -117,8 +117,7 @@ def _long_columns(votes, given):
     return {k: find(k) if o is None else o for k,o in given.items()}
 
 def _is_long(columns, given):
-    "Whether each vote has a row; an error if the table is neither long nor "
-    "wide"
+    "Whether each vote has a row; an error if it is neither long nor wide"
     lost = [what for what,name in columns.items() if name is None]
     if not lost: return True
     asked = given['annotator'] is not None or given['label'] is not None
@@ -145,8 +144,7 @@ def _is_list(o): return isinstance(o, (list,tuple,set,frozenset,np.ndarray,L))
 
 # %% ../nbs/03c_ballots.ipynb #ballo12b
 def _could_name(column):
-    "Whether all values differ and none is missing; three at least, as votes "
-    "may"
+    "Whether no two of at least three values are the same"
     if len(column) < 3 or column.isna().any(): return False
     return not _is_list(column.iloc[0]) and column.is_unique
 
@@ -279,8 +277,7 @@ def _single(labels, vocab):
     return np.array(number, dtype=int)[codes], vocab
 
 def _several(labels, vocab, delim):
-    "Lists of labels, or texts of them, as 0 and 1 for each class; and the "
-    "vocab"
+    "Lists of labels, or texts of them, as 0 and 1; and the vocab"
     def parts(o):
         if isinstance(o, str): o = filter(None, map(str.strip, o.split(delim)))
         return tuple(sorted(set(o), key=str))
@@ -308,8 +305,7 @@ def _coded(votes, vocab, delim):
 
 # %% ../nbs/03c_ballots.ipynb #ballot018
 def _answers(votes, vocab):
-    "Votes from a table of 0, 1 and missing whose columns are (annotator, "
-    "label)"
+    "Votes from a table of 0, 1 and missing, by (annotator, label)"
     annotators,labels = (votes.columns.unique(i) for i in (0,1))
     vocab = _vocab_of(list(labels), labels if vocab is None else vocab)
     columns = pd.MultiIndex.from_product([annotators,vocab])

@@ -293,8 +293,8 @@ def _as_taken(self:LabelLoss, y, lost, preds):
 def missing(self:LabelLoss,
     y:Tensor, # `[n]` or `[n,c]`
 ) -> Tensor: # bool, shape of `y`
-    "Which labels are missing: in numbers `[n,c]` only where `ignore` was "
-    "given."
+    """Which labels are missing: in numbers `[n,c]` only where `ignore`
+    was given."""
     if y.ndim == 2 and self.ignore is None:
         return torch.zeros_like(y, dtype=torch.bool)
     lost = is_missing(y, self.ignore)
