@@ -3,7 +3,7 @@
 Imagewoof's photographs and on scikit-learn's digits, and measures accuracy on training images that were held out with their right labels.
 A situation and seed is one group of rows in `results/rules.csv`; those that are there already aren't run again.
 With `--valid` the validation images are judged instead (`results/rules_valid.csv`): to report rules, not to choose one.
-The rules with a second round of folds have one or two seeds; the other seeds, and the exam, were run with `--few`."""
+The exam was run with `--few`, without the rules that take a second round of folds."""
 import argparse, itertools
 from functools import lru_cache
 from pathlib import Path
