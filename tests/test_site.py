@@ -104,6 +104,14 @@ def test_checks_are_closed(site):
     assert folds and not [f for f in folds if 'open' in f[0]]
     assert {s for _, s in folds} <= {'Checks', 'Code'}
 
+def test_lines_fit():
+    "Code that a reader sees, on a click or without, has lines of at most 80 characters"
+    for nb in sorted((ROOT/'nbs').glob('*.ipynb')):
+        for c in read_nb(nb).cells:
+            if c.cell_type != 'code' or has_directive(c, r'(hide|export\b|echo: *false)'): continue
+            wide = [l for l in c.source.splitlines() if len(l) > 80 and not l.startswith('#|')]
+            assert not wide, (nb.name, wide)
+
 def test_first_cell_is_title_and_question():
     assert beside_title('# T\n\n> Why?') == '' and beside_title('# T\n\n> Why?\n\nMore') == 'More'
 
