@@ -85,8 +85,9 @@ def test_exported_code_stands_in_full(site):
 
 def test_checks_and_answers():
     cells = [mk_cell('#| code-fold: true\ntest_eq(1, 1)'), mk_cell('#| code-fold: true\n#| code-summary: "Answer"\n2'), mk_cell('3')]
+    cells[0].outputs = [dict(output_type='stream', name='stdout', text='said')]
     fold(cells)
-    assert cells[0].source.startswith('#| code-summary: "Checks"')
+    assert cells[0].source.startswith('#| code-summary: "Checks"') and cells[0].outputs == []
     assert '<summary>Answer</summary>' in cells[1].source and cells[2].source == '2'
 
 def test_documentation_of_code_that_stands_above():

@@ -15,10 +15,10 @@ def has_directive(cell, pattern):
     return cell.cell_type == 'code' and re.search(rf'^#\| *{pattern}', cell.source, flags=re.M)
 
 def fold(cells):
-    "Name folded cells Checks where they name themselves nothing, and fold answers together with what they put out; changes `cells`"
+    "Name folded cells Checks where they name themselves nothing, without outputs, and fold answers together with theirs; changes `cells`"
     for i, c in reversed([*enumerate(cells)]):
         if not has_directive(c, 'code-fold: *true'): continue
-        if not has_directive(c, 'code-summary'): c.source = '#| code-summary: "Checks"\n' + c.source
+        if not has_directive(c, 'code-summary'): c.source, c.outputs = '#| code-summary: "Checks"\n' + c.source, []
         if not has_directive(c, 'code-summary: *"?Answer'): continue
         c.source = re.sub('^#\\| *code-(fold|summary).*\n', '', c.source, flags=re.M)
         cells[i:i+1] = [mk_cell('<details class="answer"><summary>Answer</summary>', 'markdown'), c, mk_cell('</details>', 'markdown')]
@@ -32,10 +32,9 @@ def source_line(obj):
     try: return f'#L{inspect.getsourcelines(inspect.unwrap(obj))[1]}'
     except (TypeError, OSError): return ''
 
-def in_full(cells):
-    "The names whose code stands on the page"
-    nodes = [node for c in cells if has_directive(c, 'exports') for node in ast.parse(c.source).body]
-    return {showdoc_nm(o) for o in nodes if isinstance(o, (ast.FunctionDef, ast.ClassDef))}
+def shows(cell):
+    "The name that the cell documents; empty if it does something else"
+    return ''.join(re.findall(r'^show_doc\(([\w.]+)', cell.source, flags=re.M)) if cell.cell_type == 'code' else ''
 
 def documentation(text, obj, shown):
     "What nbdev says of `obj`, with its line in the file; where its code stands above, a table of parameters instead of the signature"
@@ -43,8 +42,8 @@ def documentation(text, obj, shown):
     # nbdev puts what the docstring says between asterisks, which a name such as `_docs` breaks
     text = re.sub(r'^\*([^*\n].*?)\*$', r'\1', text, flags=re.M | re.S)
     if shown: text = re.sub('^```python\n.*?^```$', '', text, flags=re.M | re.S) + '\n\n' + DocmentTbl(obj)._repr_markdown_()
-    text = text.replace('<br>', ' ')    # a comment in two lines of code is one on the page
-    return re.sub(r'<\S*?(\w+) object at 0x\w+>', r'\1()', re.sub(':?NoneType', '', text))
+    text = re.sub(':?NoneType', '', text.replace('<br>', ' ')) # a comment in two lines of code is one on the page
+    return re.sub(r'<\S*?(\w+) object at 0x\w+>', r'\1()', text)
 
 class PageProc:
     "An nbdev processor: documentation of the exports, folds, links between pages, and the Colab link"
@@ -58,25 +57,25 @@ class PageProc:
         self.show_docs(source)
         self.link_pages()
         fold(self.nb.cells)
-        if 'find_spec' in ''.join(c.source for c in source.cells[:8]): self.link_colab()
+        if 'find_spec' in ''.join(c.source for c in source.cells[:8]): # it can be run in Colab
+            where = f'{self.cfg.user}/{self.cfg.repo}/blob/{self.cfg.branch}/nbs/{self.path.name}'
+            self.nb.cells.insert(1, mk_cell(f'[Open in Colab](https://colab.research.google.com/github/{where}){{.colab}}', 'markdown'))
 
     def show_docs(self, source):
-        def documented(c): return c.cell_type == 'code' and re.search(r'^show_doc\(([\w.]+)', c.source, flags=re.M)
         module = re.search(r'#\| *default_exp +(\S+)', '\n'.join(c.source for c in source.cells))
+        if not module: return
         # what is private, such as a method patched into a private class, is for readers of the code
-        def private(name): return re.search(r'(^|\.)_(?!_)', f'{module[1]}.{name}')
-        self.nb.cells[:] = [c for c in self.nb.cells if not (found := documented(c)) or not private(found[1])]
-        cells = [c for c in self.nb.cells if documented(c)]
-        if not cells: return
-        shell, shown = CaptureShell(self.cfg.config_path), in_full(source.cells)
+        self.nb.cells[:] = [c for c in self.nb.cells if not (shows(c) and re.search(r'(^|\.)_(?!_)', f'{module[1]}.{shows(c)}'))]
+        code = [node for c in source.cells if has_directive(c, 'exports') for node in ast.parse(c.source).body]
+        shown = {showdoc_nm(o) for o in code if isinstance(o, (ast.FunctionDef, ast.ClassDef))} # stands on the page in full
+        shell = CaptureShell(self.cfg.config_path)
         shell.run(f'from {self.cfg.lib_name} import {module[1]} as module\nglobals().update(vars(module))\nfrom nbdev.showdoc import show_doc')
-        for c in cells:
+        for c in filter(shows, self.nb.cells):
             shell.cell(c)
             if shell.exc: raise RuntimeError(f'{self.path.name}: {c.source}: {shell.exc}')
             add_links(c)
-            name = documented(c)[1]
             for data in [o['data'] for o in c.outputs if 'text/markdown' in o.get('data', {})]:
-                data['text/markdown'] = documentation(''.join(data['text/markdown']), eval(name, shell.user_ns), name in shown)
+                data['text/markdown'] = documentation(''.join(data['text/markdown']), eval(shows(c), shell.user_ns), shows(c) in shown)
 
     def link_pages(self):
         "Make links to this site's own address links between its pages, so that it can be read before it is published"
@@ -87,7 +86,3 @@ class PageProc:
             if c.cell_type == 'markdown': c.source = local(c.source)
             for data in [o['data'] for o in c.get('outputs', []) if 'text/markdown' in o.get('data', {})]:
                 data['text/markdown'] = local(data['text/markdown'])
-
-    def link_colab(self):
-        where = f'{self.cfg.user}/{self.cfg.repo}/blob/{self.cfg.branch}/nbs/{self.path.name}'
-        self.nb.cells.insert(1, mk_cell(f'[Open in Colab](https://colab.research.google.com/github/{where}){{.colab}}', 'markdown'))
