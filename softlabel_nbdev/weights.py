@@ -171,6 +171,6 @@ def plot(self:Curriculum,
     n = [self.chosen(e, scores).sum().item() for e in epochs]
     bars = ax.bar(epochs, n)
     ax.bar_label(bars, [f'≥ {self.threshold(e):.2g}' for e in epochs],
-                 fontsize=8)
+                 fontsize=9)
     ax.set(xlabel='epoch', ylabel='images', xticks=epochs)
     return ax

@@ -60,14 +60,15 @@ def versions(py):
 @pytest.mark.slow
 def test_fresh_runtime(dist, tmp_path):
     """In a runtime that has fastai and not this library, each chapter installs it, changes no other version, and runs.
-    The wheel stands in for the repository."""
-    import json
+    The wheel and a folder of saved experiments stand in for the repository."""
+    import json, shutil
     from fastcore.nbio import read_nb
     must(sys.executable, '-m', 'venv', tmp_path/'env')
     py, wheel = tmp_path/'env/bin/python', next(dist.glob('*.whl'))
     must(py, '-m', 'pip', 'install', '-q', 'fastai', 'ipython')
     env = {k: v for k, v in os.environ.items() if k not in ('PYTHONPATH', 'IN_TEST', 'VIRTUAL_ENV')}
     env |= {'MPLBACKEND': 'agg', 'IPYTHONDIR': str(tmp_path)}
+    for saved in ('nbs', 'benchmarks'): shutil.copytree(ROOT/saved/'results', tmp_path/'results', dirs_exist_ok=True)
     for chapter in sorted((ROOT/'nbs').glob('0[1-8]_*.ipynb')):
         before = versions(py)
         cells = [c.source for c in read_nb(chapter).cells if c.cell_type == 'code']
