@@ -34,8 +34,8 @@ def test_import_in_an_empty_environment(dist, tmp_path):
     "A new environment, which sees the dependencies of this one and not the project"
     must(sys.executable, '-m', 'venv', '--without-pip', tmp_path/'env')
     py = tmp_path/'env/bin/python'
-    # -I: what an editable install leaves in this folder isn't seen
-    must(sys.executable, '-I', '-m', 'pip', '--python', py, 'install', '-q', '--no-deps', '--no-index', *dist.glob('*.whl'))
+    # elsewhere, because what an editable install leaves in this folder would be taken for the library
+    must(sys.executable, '-m', 'pip', '--python', py, 'install', '-q', '--no-deps', '--no-index', *dist.glob('*.whl'), cwd=tmp_path)
     import fastai
     site = os.path.dirname(os.path.dirname(fastai.__file__))
     code = (f'import sys; sys.path.append({site!r})\nimport {LIB}.all as lib\n'
