@@ -250,3 +250,20 @@ def test_abstention_takes_a_tree(tmp_path):
     ([0,1,2,-1,1], {}, '1 of 5 targs are neither')])
 def test_abstention_refuses(targs, kw, says):
     with pytest.raises(ValueError, match=says): tune_abstention(FIVE, targs, **kw)
+
+def test_thresholds_of_another_class(monkeypatch):
+    "A notebook that defines the module patches `Learner` for those after it, whose `Thresholds` are the library's"
+    from importlib.util import find_spec, module_from_spec
+    from fastai.vision.all import BCEWithLogitsLossFlat, Learner, nn
+    from softlabel_nbdev.data import digits_dls, scenes
+    monkeypatch.setattr(Learner, 'use_thresholds', Learner.use_thresholds)   # to be put back
+    spec = find_spec('softlabel_nbdev.decisions')
+    spec.loader.exec_module(module_from_spec(spec))
+    dls = digits_dls(scenes(200, seed=0), y='labels', bs=16)
+    model = nn.Sequential(nn.Flatten(), nn.Linear(576, 10))
+    learn = Learner(dls, model, loss_func=BCEWithLogitsLossFlat())
+    with learn.no_bar(): probs,targs = learn.get_preds()
+    found = tune_thresholds(probs, targs, vocab=list(dls.vocab), n_boot=0, folds=0)
+    learn.use_thresholds(found)
+    with learn.no_bar(): said = learn.get_preds(with_decoded=True)[2]
+    same(said.tolist(), found.apply(probs).tolist())
