@@ -34,13 +34,14 @@ def test_import_in_an_empty_environment(dist, tmp_path):
     "A new environment, which sees the dependencies of this one and not the project"
     must(sys.executable, '-m', 'venv', '--without-pip', tmp_path/'env')
     py = tmp_path/'env/bin/python'
-    # elsewhere, because what an editable install leaves in this folder would be taken for the library
-    must(sys.executable, '-m', 'pip', '--python', py, 'install', '-q', '--no-deps', '--no-index', *dist.glob('*.whl'), cwd=tmp_path)
+    # not in this folder, nor with it on the path: what an editable install leaves in it would be taken for the library
+    env = {k: v for k, v in os.environ.items() if k != 'PYTHONPATH'}
+    pip = sys.executable, '-m', 'pip', '--python', py, 'install', '-q', '--no-deps', '--no-index'
+    must(*pip, *dist.glob('*.whl'), cwd=tmp_path, env=env)
     import fastai
     site = os.path.dirname(os.path.dirname(fastai.__file__))
     code = (f'import sys; sys.path.append({site!r})\nimport {LIB}.all as lib\n'
             f'assert lib.__all__ and lib.__file__.startswith({str(tmp_path)!r}), lib.__file__')
-    env = {k: v for k, v in os.environ.items() if k != 'PYTHONPATH'}
     must(py, '-c', code, cwd=tmp_path, env=env)
 
 def test_version():
