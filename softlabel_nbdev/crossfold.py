@@ -15,10 +15,10 @@ from .checks import positions, some
 from .folds import OutOfFold, blocks, crossfold, folds, label_codes
 from .items import ItemCallback
 from .names import align, find_rows, train_rows
+from .progress import waiting
 from .targets import target_kind
 from .weights import ImageWeights
 _all_ = ['OutOfFold','crossfold','folds']
-from .progress import waiting
 
 # %% ../nbs/05_crossfold.ipynb #soft0001
 class SoftLabels(ItemCallback):

@@ -149,8 +149,8 @@ def folds(
     if several:
         has = np.c_[has, np.ones(len(has), bool)]   # the number of images
         return _balanced(has, group, n_splits, np.random.default_rng(seed))
-    if groups is None: group = None
-    return _stratified(codes, group, n_splits, seed)
+    together = None if groups is None else group
+    return _stratified(codes, together, n_splits, seed)
 
 # %% ../nbs/00_folds.ipynb #oof0000b
 def blocks(

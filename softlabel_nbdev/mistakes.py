@@ -12,8 +12,7 @@ __all__ = ['expected_costs', 'least_cost', 'LeastCost', 'fit_temperature', 'coun
 from fastai.vision.all import *
 from scipy.optimize import minimize_scalar
 from .groups import *
-from .losses import one_label
-from .targets import is_missing, plain
+from .targets import is_missing, one_label, plain
 
 # %% ../nbs/04b_mistakes.ipynb #expcost1
 def expected_costs(

@@ -66,6 +66,8 @@ class _DawidSkene:
         self.pool,self.c = pool,len(votes.vocab)
         column,answer = pd.factorize(votes.annotator*self.c + votes.label)
         self.who,self.said = np.divmod(answer, self.c)
+        self.people = len(votes.annotators)
+        self.votes = np.bincount(votes.label, minlength=self.c)
         self.right = self.said[:,None] == np.arange(self.c)   # `[answers,c]`
         ones = np.ones(len(votes), np.float32)
         shape = len(votes.images),len(answer)
@@ -95,7 +97,7 @@ class _DawidSkene:
 def confusions(self:_DawidSkene, probs):
     "P(annotator says it | true class), for each answer `[answers,c]`"
     count = self.taken @ probs
-    total = _sum_by(self.who, count, self.who.max()+1)
+    total = _sum_by(self.who, count, self.people)
     prior = self.expected(count, total)
     return (count + self.pool*prior)/(total[self.who] + self.pool)
 
@@ -122,9 +124,8 @@ def better(self:_DawidSkene, count, total, right):
 @patch
 def frequencies(self:_DawidSkene, probs):
     "How frequent each class is `[c]`, with an image for each annotator"
-    votes = np.bincount(self.said, self.taken.sum(1), self.c)
-    people = self.who.max() + 1
-    count = probs.sum(0, dtype=float) + people*votes/votes.sum()
+    more = self.people*self.votes/self.votes.sum()
+    count = probs.sum(0, dtype=float) + more
     return count/count.sum()
 
 # %% ../nbs/03b_votes.ipynb #votes27d

@@ -1,12 +1,15 @@
 "Thresholds: against scikit-learn and a grid, with limits, missing labels and names."
 import warnings
 from functools import partial
+from importlib.util import find_spec, module_from_spec
 
 import numpy as np, pandas as pd, pytest, torch
+from fastai.vision.all import BCEWithLogitsLossFlat, Learner, nn
 from fastcore.test import test_close as close, test_eq as same
 from hypothesis import given, settings, strategies as st
 from sklearn import metrics as skm
 
+from softlabel_nbdev.data import digits_dls, scenes
 from softlabel_nbdev.decisions import Abstention, decide
 from softlabel_nbdev.groups import cost_matrix
 from softlabel_nbdev.mistakes import least_cost
@@ -253,9 +256,6 @@ def test_abstention_refuses(targs, kw, says):
 
 def test_thresholds_of_another_class(monkeypatch):
     "A notebook that defines the module patches `Learner` for those after it, whose `Thresholds` are the library's"
-    from importlib.util import find_spec, module_from_spec
-    from fastai.vision.all import BCEWithLogitsLossFlat, Learner, nn
-    from softlabel_nbdev.data import digits_dls, scenes
     monkeypatch.setattr(Learner, 'use_thresholds', Learner.use_thresholds)   # to be put back
     spec = find_spec('softlabel_nbdev.decisions')
     spec.loader.exec_module(module_from_spec(spec))
