@@ -20,7 +20,7 @@ class TimedLearner(Learner):
     def get_preds(self, **kwargs): return timed(self.ticks, self.clock, partial(super().get_preds, **kwargs))
 
 def make_learner(df, ticks, clock):
-    learn = TimedLearner(digits_dls(df), digit_cnn(10))
+    learn = TimedLearner(digits_dls(df, dl_type=TfmdDL), digit_cnn(10))   # items made anew, as photographs are
     learn.ticks, learn.clock = ticks, clock
     return learn
 

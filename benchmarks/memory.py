@@ -10,7 +10,7 @@ from softlabel_nbdev.all import *
 from softlabel_nbdev.data import *
 set_seed(0)
 df = digits()
-counts = df.label[~df.is_valid].value_counts().sort_index()
+counts = df.label[~df.is_valid].value_counts().sort_index().tolist()
 soft = pd.get_dummies(df.set_index('fname').label).astype('float32')
 agreement = pd.Series(np.linspace(.2, 1, len(df)), df.fname)
 def fit(**kwargs):
@@ -38,7 +38,7 @@ for f in range(3):
     learn = fold(df.assign(is_valid=part==f))
     with learn.no_bar(): learn.get_preds()
 """
-crossfolded = "import tempfile\nwith tempfile.TemporaryDirectory() as d: crossfold(df.drop(columns='is_valid'), untrained, two_epochs, n_splits=3, save=d)"
+crossfolded = "crossfold(df.drop(columns='is_valid'), untrained, two_epochs, n_splits=3)"
 
 def rows(quick=False):
     def smallest(code): return min(peak_mb(code) for _ in range(1 if quick else 3))

@@ -11,6 +11,7 @@ from softlabel_nbdev.data import digit_cnn, digits, digits_dls
 from softlabel_nbdev.hierarchy import CostWeightedLoss, ExpectedCostLoss, HierarchicalCrossEntropy, MatrixCrossEntropy, cost_matrix, soft_targets
 from softlabel_nbdev.items import ItemCallback
 from softlabel_nbdev.losses import SoftCrossEntropy
+from softlabel_nbdev.rare import class_counts
 from softlabel_nbdev.weights import Curriculum, ImageWeights
 
 class ForumWay(Callback):
@@ -46,7 +47,8 @@ def short_fit(dls, model, epochs, loss_func=None, cbs=None):
 
 def small_digits():
     df = digits()
-    return digits_dls(df[(~df.is_valid) | (df.index % 50 == 0)]), digit_cnn(10)
+    few = df[(~df.is_valid) | (df.index % 50 == 0)]
+    return digits_dls(few, dl_type=TfmdDL), digit_cnn(10)   # items made anew, as photographs are
 
 def noise(name): return TensorImage(torch.rand(3, 128, 128, generator=torch.Generator().manual_seed(int(name[4:8]))))
 
@@ -63,7 +65,7 @@ def methods(dls):
     weights = pd.Series(np.random.default_rng(0).random(len(items))+.5, index=items.fname)
     soft = pd.get_dummies(items.set_index('fname').label).astype('float32')*.9 + .01
     cost = cost_matrix(dls.vocab, int)
-    counts = items.label.value_counts().reindex(list(dls.vocab))
+    counts = class_counts(dls)
     return {'plain': dict, 'ItemCallback': lambda: dict(cbs=ItemCallback()), 'ImageWeights': lambda: dict(cbs=ImageWeights(weights)),
         '.loc, cloned sampler': lambda: dict(cbs=ForumWay(weights)), 'Curriculum': lambda: dict(cbs=Curriculum(weights/2, .7, .3, 2)),
         'SoftLabels': lambda: dict(cbs=SoftLabels(soft), loss_func=SoftCrossEntropy()), 'SoftCrossEntropy': lambda: dict(loss_func=SoftCrossEntropy()),

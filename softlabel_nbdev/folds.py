@@ -433,21 +433,18 @@ def found(self:_Folds, learn, f):
 
 # %% ../nbs/00_folds.ipynb #cf000007
 @patch
-def check(self:_Folds, f):
-    "The `Learner` of fold `f`; an error if it can't be right"
-    with no_random(self.seed + f):
-        learn = self.build(f)
-        _check_untrained(learn, f)
-        batch = [learn.dls.valid.one_batch()]
-        with learn.no_bar(), learn.no_logging():
-            probs = learn.get_preds(dl=batch)[0]
+def check(self:_Folds, learn, f, whole):
+    "An error if a `Learner` can't be right; `whole`: what it says, too"
+    _check_untrained(learn, f)
     places = self.found(learn, f)
     self.check_leak(learn, places)
     check_names(list(learn.dls.vocab), self.classes, "the Learner's classes",
                 f"let make_learner read its labels from column {self.y!r}")
+    if not whole: return
     self.check_targets(_targets(learn.dls.valid_ds), learn, places)
-    self.check_probs(probs)
-    return learn
+    with no_random(), learn.no_bar(), learn.no_logging():
+        batch = learn.dls.valid.one_batch()
+        self.check_probs(learn.get_preds(dl=[batch])[0])
 
 def _check_untrained(learn, f):
     "An error if nothing is left to train, or nothing to train on"
@@ -503,10 +500,11 @@ class _Steps(Callback):
     def after_step(self): self.n += 1
 
 @patch
-def train(self:_Folds, f):
+def train(self:_Folds, f, whole):
     "`f`, and the probabilities of its images in the order of `rows` `[held,c]`"
     with no_random(self.seed + f):
         learn,steps = self.build(f),_Steps()
+        self.check(learn, f, whole)
         learn.add_cb(steps)
         with learn.no_bar(), learn.no_logging():
             self.fit(learn)
@@ -604,11 +602,9 @@ def run(self:_Folds, save, n_jobs):
     if save: print(f"{save}: {len(done)} folds are there, {len(todo)} to train")
     for f in done: yield f, np.load(files[f])
     if not todo: return
-    bar = all([hasattr(self.check(f), 'progress') for f in todo])
     parallel = Parallel(n_jobs=n_jobs, return_as='generator_unordered')
-    runs = parallel(delayed(self.train)(f) for f in todo)
-    if bar: runs = waiting(runs, total=len(todo), after=0)
-    for f,probs in runs:
+    runs = parallel(delayed(self.train)(f, f == todo[0]) for f in todo)
+    for f,probs in waiting(runs, total=len(todo), after=0):
         if save: _write(files[f], probs)
         yield f, probs
 

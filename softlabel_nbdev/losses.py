@@ -12,6 +12,7 @@ __all__ = ['SoftCrossEntropy', 'SoftBCE', 'GeneralizedCrossEntropy', 'loss_for',
 import torch, torch.nn.functional as F
 from torch import nn, Tensor
 from fastai.data.all import DataLoaders
+from .checks import class_values
 from .metrics import HardTargets, soft_accuracy, soft_top_k
 from softlabel_nbdev.targets import (LabelLoss, SoftCategoryBlock, one_label,
     plain, target_kind)
@@ -43,7 +44,7 @@ class SoftBCE(LabelLoss):
         super().__init__(weight, **kwargs)
         self.thresh = thresh
         if pos_weight is not None:
-            pos_weight = torch.as_tensor(pos_weight, dtype=torch.float32)
+            pos_weight = class_values(pos_weight, 'pos_weight')
         self.register_buffer('pos_weight', pos_weight)
 
     def pays(self,

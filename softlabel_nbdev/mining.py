@@ -6,11 +6,15 @@ Docs: https://OWNER.github.io/softlabel_nbdev/mining.html.md"""
 
 # %% auto #0
 __all__ = ['minority_classes', 'Probability', 'Features', 'ClassLevel', 'InstanceLevel', 'mine', 'Relative', 'Absolute',
-           'Distribution']
+           'Distribution', 'questions', 'plot_mining']
 
 # %% ../nbs/06b_mining.ipynb #mng004
 import torch, torch.nn.functional as F
 from torch import Tensor
+from fastai.learner import Learner
+from fastai.torch_core import no_random
+from .pictures import show_pictures
+from .targets import plain, target_kind, target_rows
 
 # %% ../nbs/06b_mining.ipynb #mng007
 def minority_classes(
@@ -149,3 +153,55 @@ class Distribution:
         h_pos = self.on_nodes(d_pos).sum(1) / _how_many(d_pos)
         h_neg = self.on_nodes(d_neg).sum((0,1)) / _how_many(d_neg)
         return h_pos @ h_neg.cumsum(0)
+
+# %% ../nbs/06b_mining.ipynb #mngq002
+def questions(
+    probs:Tensor, # Probability of each class or label `[n,c]`
+    y:Tensor, # Class indices `[n]`, or numbers from 0 to 1 `[n,c]`
+    known:Tensor=None, # bool, as `y` for labels, else `[n]`; None: all are
+    several:bool=False, # Can an image have several labels?
+) -> list: # Of each: probabilities of the answers `[n,q]`, the right one `[n]`
+    "What is asked of the images; the right answer is -1 where it is unknown."
+    if several: y = (y >= .5).long()
+    elif y.ndim == 2: y = y.argmax(1) # soft labels: the likeliest class
+    if known is not None: y = y.masked_fill(~known, -1)
+    if not several: return [(probs, y)]
+    return [(torch.stack([1-p, p], 1), own) for p,own in zip(probs.T, y.T)]
+
+# %% ../nbs/06b_mining.ipynb #crc053
+def _minorities(preds, targs, vocab):
+    """Each minority class: its name, probabilities, its images, the least
+    probable first, and the others"""
+    several = target_kind(targs, len(vocab)) == 'labels'
+    y, known = target_rows(targs, len(vocab))
+    if not several: known = known.all(1)
+    probs = preds.sigmoid() if several else preds.softmax(1)
+    names = [[f'no {o}', f'{o}'] for o in vocab] if several else [vocab]
+    for (p,own),called in zip(questions(probs, y, known, several), names):
+        for c in minority_classes(own, p.shape[1]).nonzero()[:,0].tolist():
+            order = p[:,c].argsort()
+            answer = own[order]
+            others = order[(answer != c) & (answer >= 0)]
+            yield called[c], p[:,c], order[answer == c], others
+
+def plot_mining(
+    learn:Learner, # Any Learner for classes or labels, trained or not
+    n:int=3, # Minority classes to show, smallest first
+    *,
+    seed:int=0, # Seed of the training batch
+) -> list: # Axes
+    "Anchor, hardest positive and hardest negative of minority classes."
+    dls = learn.dls
+    with no_random(seed): b = dls.train.new().one_batch()
+    with torch.no_grad(): preds = plain(learn.model.eval()(*b[:dls.n_inp]))
+    found = [*_minorities(preds, b[-1], dls.vocab)]
+    if not found:
+        raise ValueError("no minority class has two of the "
+            f"{len(preds)} images of this batch; try another seed")
+    pictures, cells, heads = dls.train.decode(b)[0], [], []
+    for name,prob,inside,outside in sorted(found, key=lambda o: len(o[2]))[:n]:
+        heads.append(f'{name}: {len(inside)} of {len(preds)} images')
+        hard = inside[-1], inside[0], outside[-1]
+        for kind,i in zip(('anchor','positive','negative'), hard):
+            cells.append((pictures[i], f'{kind} {prob[i]:.2f}'))
+    return show_pictures(*zip(*cells), ncols=3, row_heads=heads)

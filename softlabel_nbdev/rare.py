@@ -9,6 +9,7 @@ __all__ = ['class_counts', 'imbalance', 'class_weights', 'LogitAdjustedLoss']
 
 # %% ../nbs/06c_rare.ipynb #rare003
 from fastai.vision.all import *
+from .checks import class_values
 from .targets import *
 
 # %% ../nbs/06c_rare.ipynb #crc040
@@ -37,7 +38,7 @@ def _train_targets(dls):
     n = len(ds.tls if hasattr(ds, 'tls') else ds[0]) - getattr(dls, 'n_inp', 1)
     if n > 1:
         raise ValueError(f"these DataLoaders have {n} targets, and counts are "
-            "of one; count each, as by df.label.value_counts().reindex(vocab)")
+            "of one; count each: df.label.value_counts()[vocab].tolist()")
     if hasattr(ds, 'tls'): targs = [tensor(y) for y in ds.tls[-1]]
     else: targs = [tensor(ds[i][-1]) for i in range(len(ds))]
     return torch.stack(targs).as_subclass(type(targs[0]))
@@ -45,7 +46,7 @@ def _train_targets(dls):
 # %% ../nbs/06c_rare.ipynb #crc036
 def _positive(counts):
     "`counts` as a tensor, or an error if a class has no images"
-    counts = torch.as_tensor(np.asarray(counts)).float()
+    counts = class_values(counts, 'counts')
     empty = (counts <= 0).nonzero().tolist()
     if not empty: return counts
     n = counts.numel()

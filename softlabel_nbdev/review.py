@@ -81,23 +81,25 @@ class Review:
         mine = self.table.rename_axis('image').reset_index()
         pd.concat([mine, self.rest]).to_csv(self.save, index=False)
 
-    def decide(self,
-        name, # Name of the image
-        decision:str, # 'keep', 'take', 'other' or 'leave out'; '' to undo
-        other:str='', # With 'other': the label
-    ):
-        "Note a decision, in the file too."
-        self.table.loc[name, ['decision','other']] = decision, other
-        self.write()
+# %% ../nbs/05c_review.ipynb #revw018b
+@patch
+def decide(self:Review,
+    name, # Name of the image
+    decision:str, # 'keep', 'take', 'other' or 'leave out'; '' to undo
+    other:str='', # With 'other': the label
+):
+    "Note a decision, in the file too."
+    self.table.loc[name, ['decision','other']] = decision, other
+    self.write()
 
-    @property
-    def fixes(self) -> pd.Series: # By name of image; None: leave the image out
-        "The labels that change."
-        self.read()
-        _check_decisions(self.table, self.vocab, self.label_delim)
-        labels = {str(o): o for o in self.vocab}   # a label typed in is text
-        other = [labels.get(o, o) for o in self.table.other]
-        return _fixes(self.table.assign(other=other))
+@patch(as_prop=True)
+def fixes(self:Review) -> pd.Series: # By image; None: leave it out
+    "The labels that change."
+    self.read()
+    _check_decisions(self.table, self.vocab, self.label_delim)
+    labels = {str(o): o for o in self.vocab}   # a label typed in is text
+    other = [labels.get(o, o) for o in self.table.other]
+    return _fixes(self.table.assign(other=other))
 
 # %% ../nbs/05c_review.ipynb #revw0024
 @patch

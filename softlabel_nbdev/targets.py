@@ -15,6 +15,7 @@ from torch import nn, Tensor
 from fastcore.basics import patch
 from fastai.data.all import (Category, CategoryMap, DisplayedTransform,
     TensorCategory, TensorMultiCategory, TransformBlock)
+from .checks import class_values
 
 # %% ../nbs/00_targets.ipynb #targ007
 def plain(
@@ -84,7 +85,7 @@ class LabelLoss(nn.Module):
             raise ValueError(f"label_smoothing is {label_smoothing}; it is a "
                              "share, so pass a number from 0 to 1")
         if weight is not None:
-            weight = torch.as_tensor(weight, dtype=torch.float32)
+            weight = class_values(weight, 'weight')
         self.register_buffer('weight', weight)
         self.label_smoothing,self.ignore = label_smoothing,ignore
         self.reduction,self.warned = reduction,False

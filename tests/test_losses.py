@@ -1,7 +1,8 @@
 "The contract of losses: what is paid and counted, for every loss, kind of target, missing label, class weight and wrapper."
+import warnings
 from functools import partial
 
-import pytest, torch, torch.nn.functional as F
+import numpy as np, pandas as pd, pytest, torch, torch.nn.functional as F
 from fastai.losses import (BCEWithLogitsLossFlat, CrossEntropyLossFlat, FocalLoss, FocalLossFlat,
     LabelSmoothingCrossEntropy, LabelSmoothingCrossEntropyFlat)
 from hypothesis import given, settings, strategies as st
@@ -175,3 +176,20 @@ def test_soft_bce_takes_indices_and_smooths():
     for o in (y, y[:,None]): close(SoftBCE()(z, o), SoftBCE()(z, rows))
     close(SoftBCE(label_smoothing=.1)(z, t), F.binary_cross_entropy_with_logits(z, t*.9+.05))
     assert torch.equal(SoftBCE(reduction='none')(torch.zeros(2,2), torch.tensor([1,-100])), torch.tensor([2.,1.]).log())
+
+def test_numbers_by_name_are_refused():
+    "A loss knows its classes by place: `value_counts()` would put each number at another class"
+    counts = pd.Series(list('bbba')).value_counts()
+    for make in (lambda o: SoftCrossEntropy(weight=o), lambda o: SoftBCE(pos_weight=o), lambda o: SoftBCE(weight=o), LogitAdjustedLoss,
+                 ClassRectificationLoss, class_weights, imbalance):
+        with pytest.raises(TypeError, match=r'is a Series.*reindex\(dls.vocab\).tolist\(\)'): make(counts)
+        make(counts.reindex(['a','b']).tolist())
+
+def test_read_only_numbers_are_taken_without_a_word():
+    "pandas hands its numbers out read-only, of which torch warns"
+    counts, probs = np.array([3.,1.]), np.full((2,2), .5)
+    for o in (counts, probs): o.flags.writeable = False
+    with warnings.catch_warnings():
+        warnings.simplefilter('error')
+        LogitAdjustedLoss(counts)
+        tune_abstention(probs, [0,1], min_accuracy=.5)
