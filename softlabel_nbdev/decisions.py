@@ -14,7 +14,7 @@ from functools import partial
 import matplotlib.pyplot as plt, numpy as np, pandas as pd, torch
 from fastcore.basics import patch
 from fastai.learner import AvgMetric, Learner, Metric
-from .checks import check_names, check_probs, positions, some
+from .checks import as_tensor, check_names, check_probs, positions, some
 from .groups import cost_matrix
 from .mistakes import expected_costs, least_cost
 from .pictures import plot_axes, wrap_text
@@ -183,7 +183,7 @@ def decide(
     vocab=None, # `dls.vocab`; None: in the order of `cost`
 ) -> tuple: # Answers `[n]`, int64, and how sure each is `[n]`, 0…1
     "The class of least expected cost, and 1 − that cost over the highest cost."
-    probs = torch.as_tensor(probs)
+    probs = as_tensor(probs)
     if cost is None: return probs.argmax(-1),probs.max(-1).values
     cost = cost_matrix(vocab, cost)
     least = expected_costs(probs, cost).min(-1).values

@@ -11,6 +11,7 @@ __all__ = ['expected_costs', 'least_cost', 'LeastCost', 'fit_temperature', 'coun
 # %% ../nbs/04b_mistakes.ipynb #c5b00003
 from fastai.vision.all import *
 from scipy.optimize import minimize_scalar
+from .checks import as_tensor
 from .groups import *
 from .targets import is_missing, one_label, plain
 
@@ -21,7 +22,7 @@ def expected_costs(
     vocab=None, # `dls.vocab`; None: in the order of `cost`
 ) -> Tensor: # Shape of `probs`
     "What answering each class is expected to cost."
-    probs, table = torch.as_tensor(probs), cost_tensor(cost, vocab)
+    probs, table = as_tensor(probs), cost_tensor(cost, vocab)
     if probs.shape[-1] != len(table):
         raise ValueError(f"probs has {probs.shape[-1]} columns, but there are "
             f"costs of {len(table)} classes; make both from the same vocab")

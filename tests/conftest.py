@@ -36,6 +36,10 @@ def pytest_collection_modifyitems(items):
     "Ask for the notebooks last: they run beside the other tests"
     items.sort(key=lambda o: o.path.name == 'test_notebooks.py')
 
+def behind():
+    "A process group of its own, which leaves the other tests a core: theirs come one by one"
+    os.setpgrp(), os.nice(10)
+
 @pytest.fixture(scope='session', autouse=True)
 def notebooks(request, tmp_path_factory):
     "`nbdev-test` in a copy of the project, from the first test on; and the file with what it says"
@@ -45,7 +49,7 @@ def notebooks(request, tmp_path_factory):
     cmd = [Path(sys.executable).with_name('nbdev-test'), '--n-workers', str(min(os.cpu_count(), 4))]
     env = {'OMP_NUM_THREADS': '1', 'SOFTLABEL_DATA': 'digits', **os.environ, 'PYTHONPATH': str(copy)}
     with open(folder/'said', 'w') as said:
-        run = subprocess.Popen(cmd, cwd=copy, env=env, stdout=said, stderr=said, start_new_session=True)
+        run = subprocess.Popen(cmd, cwd=copy, env=env, stdout=said, stderr=said, preexec_fn=behind)
         yield run, folder/'said'
         if run.poll() is None: os.killpg(run.pid, signal.SIGTERM)
 

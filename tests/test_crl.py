@@ -272,6 +272,7 @@ assert torch.allclose(together, model.weight.grad, atol=1e-6)
 print('equal')
 dist.destroy_process_group()
 '''
+@pytest.mark.slow
 def test_two_processes(tmp_path):
     "Each mines its own part of the batch, and the gradients are averaged, as for any loss"
     (tmp_path/'two.py').write_text(two_processes)
