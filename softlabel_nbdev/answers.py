@@ -10,7 +10,7 @@ __all__ = ['hold_out']
 # %% ../nbs/08c_answers.ipynb #answ0003
 import warnings
 from fastai.vision.all import *
-from .checks import some
+from .checks import is_list, some
 from .decisions import Abstention, decide
 from .mistakes import LeastCost
 from .pictures import item_names
@@ -18,7 +18,7 @@ from .pictures import item_names
 # %% ../nbs/08c_answers.ipynb #answ0008
 def _texts(labels, label_delim):
     "Labels by image as one text each"
-    lists = labels.map(lambda o: isinstance(o, (list,tuple,set,L)))
+    lists = labels.map(is_list)
     if not lists.any(): return labels
     if label_delim is None:
         raise ValueError(f"{lists.sum()} of {len(labels)} images have a list "

@@ -13,8 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 import numpy as np, pandas as pd
 from fastcore.basics import patch
-from fastcore.foundation import L
-from .checks import some
+from .checks import is_list, some
 
 # %% ../nbs/03c_ballots.ipynb #ballot008
 @dataclass(repr=False)
@@ -140,13 +139,11 @@ def _unnamed(votes):
     print(f"column {first!r} is taken for the names of the images")
     return votes.set_index(first).rename_axis('image')
 
-def _is_list(o): return isinstance(o, (list,tuple,set,frozenset,np.ndarray,L))
-
 # %% ../nbs/03c_ballots.ipynb #ballo12b
 def _could_name(column):
     "Whether no two of at least three values are the same"
     if len(column) < 3 or column.isna().any(): return False
-    return not _is_list(column.iloc[0]) and column.is_unique
+    return not is_list(column.iloc[0]) and column.is_unique
 
 def _names_images(votes, name):
     "Whether a column of images × annotators holds the images' names"
@@ -282,7 +279,7 @@ def _several(labels, vocab, delim):
         if isinstance(o, str): o = filter(None, map(str.strip, o.split(delim)))
         return tuple(sorted(set(o), key=str))
     kinds = (str,) if delim else ()
-    single = [o for o in labels if not (_is_list(o) or isinstance(o, kinds))]
+    single = [o for o in labels if not (is_list(o) or isinstance(o, kinds))]
     if single:
         raise ValueError(f"{len(single)} votes are single labels and others "
                          f"are lists, first: {single[0]!r}; make all of them "
@@ -298,7 +295,7 @@ def _several(labels, vocab, delim):
 def _coded(votes, vocab, delim):
     "The votes with numbers in the place of names, or rows of 0 and 1"
     label = votes.label
-    lists = label.dtype == object and label.map(_is_list).any()
+    lists = label.dtype == object and label.map(is_list).any()
     if delim is None and not lists: label,vocab = _single(label, vocab)
     else: label,vocab = _several(label, vocab, delim)
     return replace(votes, label=label, vocab=vocab)

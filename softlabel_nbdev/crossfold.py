@@ -16,7 +16,7 @@ from .folds import OutOfFold, blocks, crossfold, folds, label_codes
 from .items import ItemCallback
 from .names import align, find_rows, train_rows
 from .progress import waiting
-from .targets import target_kind
+from .targets import n_targets, target_kind
 from .weights import ImageWeights
 _all_ = ['OutOfFold','crossfold','folds']
 
@@ -69,7 +69,7 @@ class SoftLabels(ItemCallback):
 # %% ../nbs/05_crossfold.ipynb #soft0002
 def _check_one_target(dls):
     "An error if an image has several targets, such as a box and its class"
-    n = len(getattr(dls.train_ds, 'tls', (0,1))) - getattr(dls, 'n_inp', 1)
+    n = n_targets(dls)
     if n != 1:
         raise ValueError(f"an image has {n} targets, and soft labels replace "
             "one; train a Learner for each")

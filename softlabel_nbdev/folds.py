@@ -13,9 +13,10 @@ from copy import deepcopy
 from fastai.basics import *
 from joblib import Parallel, delayed
 from sklearn.model_selection import StratifiedKFold, StratifiedGroupKFold
-from .checks import check_names, check_probs, positions, some
+from .checks import check_names, check_probs, is_list, positions, some
 from .names import find_rows
 from .progress import waiting
+from .targets import n_targets
 
 # %% ../nbs/00_folds.ipynb #fold0007
 def is_several(
@@ -24,7 +25,7 @@ def is_several(
 ) -> bool: # True if `label_delim` is given or a label is a list
     "Whether an image can have several labels."
     if label_delim is not None: return True
-    return any(isinstance(o, (list,tuple,set)) for o in labels)
+    return any(map(is_list, labels))
 
 def label_lists(
     labels, # Label of each image `[n]`: text, or lists
@@ -32,7 +33,7 @@ def label_lists(
 ) -> list: # A list of labels for each image; empty for a missing text
     "The labels of images that can have several."
     def split(o):
-        if isinstance(o, (list,tuple,set)): return list(o)
+        if is_list(o): return list(o)
         return [] if pd.isna(o) else [p for p in str(o).split(label_delim) if p]
     return [split(o) for o in labels]
 
@@ -441,7 +442,7 @@ def check(self:_Folds, learn, f, whole):
     check_names(list(learn.dls.vocab), self.classes, "the Learner's classes",
                 f"let make_learner read its labels from column {self.y!r}")
     if not whole: return
-    self.check_targets(_targets(learn.dls.valid_ds), learn, places)
+    self.check_targets(_targets(learn.dls), learn, places)
     with no_random(), learn.no_bar(), learn.no_logging():
         batch = learn.dls.valid.one_batch()
         self.check_probs(learn.get_preds(dl=[batch])[0])
@@ -488,9 +489,10 @@ def check_targets(self:_Folds, targs, learn, places):
             "fold are others in the DataLoaders of make_learner, first: "
             f"{first!r}; read them from column {self.y!r}")
 
-def _targets(ds):
-    "The targets of a data set, if it can give them without its pictures"
-    if not isinstance(ds, Datasets) or len(ds.tls) - ds.n_inp != 1: return None
+def _targets(dls):
+    "The targets held out, if the data set can give them without its pictures"
+    ds = dls.valid_ds
+    if not isinstance(ds, Datasets) or n_targets(dls) != 1: return None
     return np.stack([np.asarray(o) for o in ds.tls[-1]])
 
 # %% ../nbs/00_folds.ipynb #cf000008

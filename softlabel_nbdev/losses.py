@@ -14,8 +14,8 @@ from torch import nn, Tensor
 from fastai.data.all import DataLoaders
 from .checks import class_values
 from .metrics import HardTargets, soft_accuracy, soft_top_k
-from softlabel_nbdev.targets import (LabelLoss, SoftCategoryBlock, one_label,
-    plain, target_kind)
+from .targets import (LabelLoss, SoftCategoryBlock, n_targets,
+    one_label, plain, target_kind)
 _all_ = ['HardTargets','LabelLoss','SoftCategoryBlock','one_label',
          'soft_accuracy','soft_top_k']
 
@@ -87,7 +87,11 @@ def loss_for(
     dls:DataLoaders, # The data; one training batch is looked at
 ) -> LabelLoss: # `SoftCrossEntropy()` or `SoftBCE()`; prints why
     "The loss that the targets of `dls` call for."
-    y = _only_target(dls.train.one_batch(), getattr(dls.train, 'n_inp', 1))
+    n = n_targets(dls)
+    if n > 1:
+        raise ValueError(f"an image has {n} targets; each needs a loss of its "
+            "own, and your loss_func adds them up")
+    y = dls.train.one_batch()[-1]
     kind = target_kind(y, _n_labels(y, dls))
     loss = SoftBCE() if kind == 'labels' else SoftCrossEntropy()
     what = {'index': 'class indices, one class for each image',
@@ -96,13 +100,6 @@ def loss_for(
     if kind == 'labels': what += _several(y)
     print(f"{type(loss).__name__}: targets {[*y.shape]} ({y.dtype}) are {what}")
     return loss
-
-def _only_target(batch, n_inp):
-    "The target of a batch, or an error where there are several."
-    n = len(batch) - n_inp
-    if n > 1: raise ValueError(f"a batch has {n} targets; each needs a loss of "
-                               "its own, and your loss_func adds them up")
-    return batch[-1]
 
 def _n_labels(y, dls):
     "How many classes the targets are of."

@@ -11,7 +11,7 @@ __all__ = ['find_rows', 'train_rows', 'align', 'relabel']
 import os
 from numbers import Real
 from fastai.basics import *
-from .checks import some
+from .checks import is_list, some
 
 # %% ../nbs/00_names.ipynb #name012
 def _as_name(o):
@@ -348,7 +348,7 @@ def align(
 # %% ../nbs/00_names.ipynb #name060
 def _as_cell(label, label_delim):
     "Several labels as one text, in alphabetical order"
-    if not isinstance(label, (list,tuple,set,np.ndarray,L)): return label
+    if not is_list(label): return label
     if label_delim is not None: return label_delim.join(sorted(label))
     raise TypeError(f"the labels are lists, such as {label!r}; "
         "pass label_delim, as ' ', to put them into one cell")

@@ -35,7 +35,7 @@ def _train_targets(dls):
     if not hasattr(ds, '__len__'):
         raise ValueError(f"{type(ds).__name__} has no length; "
                          "pass the loss counts [c] of your own")
-    n = len(ds.tls if hasattr(ds, 'tls') else ds[0]) - getattr(dls, 'n_inp', 1)
+    n = n_targets(dls)
     if n > 1:
         raise ValueError(f"these DataLoaders have {n} targets, and counts are "
             "of one; count each: df.label.value_counts()[vocab].tolist()")

@@ -250,7 +250,11 @@ def _as_votes(votes, vocab):
         mend = f"method={vocab!r}" if method else f"vocab=[{vocab!r}, …]"
         raise TypeError("the second argument is the list of classes, and this "
             f"is {vocab!r}; say {mend}")
-    return votes if isinstance(votes, Votes) else read_votes(votes, vocab)
+    if not isinstance(votes, Votes): return read_votes(votes, vocab)
+    if vocab is not None and list(vocab) != list(votes.vocab):
+        raise ValueError("these votes were read with other classes, "
+            f"{some(votes.vocab)}; pass your list to read_votes")
+    return votes
 
 def _method(method, pred_probs):
     "The method's name, checked against what there is"
