@@ -152,8 +152,9 @@ def _download(file):
 def ratios(
     name:str, # Name of a benchmark, such as 'losses'
 ) -> pd.DataFrame: # By case and what was measured; no rows if it isn't saved
-    "What is ours over what it is compared with, the limit, and both figures."
-    columns = ['case','what','ratio','limit','within','ours','reference','unit']
-    rows = results(name, pd.DataFrame(columns=columns))[columns]
+    "Ours over what it is compared with, a second run, the limit, both figures."
+    columns = 'case what ratio again limit within ours reference unit'.split()
+    rows = results(name, pd.DataFrame(columns=columns))
+    rows = rows[[o for o in columns if o in rows]]
     rows = rows.astype({'limit': object}).fillna('')    # not all have one
     return rows.set_index(['case','what'])

@@ -97,15 +97,15 @@ def rectification(self:ClassRectificationLoss,
 class HookFeatures(Callback):
     "Shows what `layer` puts out to the Learner's `ClassRectificationLoss`."
     def __init__(self,
-        layer:nn.Module, # Before the last, in a `vision_learner` `learn.model[1][-2]`
+        layer:nn.Module, # Before the last, as `learn.model[1][-2]`
     ): self.layer = layer
     def before_fit(self):
-        loss = self.learn.loss_func # here, since MixUp puts a method in its place
+        loss = self.learn.loss_func # MixUp puts a method in its place
         parts = loss.modules() if isinstance(loss, nn.Module) else []
         self.mining_loss = first(parts, risinstance(ClassRectificationLoss))
         if self.mining_loss is None:
             raise ValueError("HookFeatures found no ClassRectificationLoss in "
-                             f"{type(loss).__name__}; set learn.loss_func to one")
+                f"{type(loss).__name__}; set learn.loss_func to one")
     def before_validate(self): self.before_fit()
     def before_batch(self): self.hook = hook_output(self.layer, detach=False)
     def after_pred(self):
