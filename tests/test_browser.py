@@ -57,23 +57,27 @@ def test_copy(open_page):
     page.wait_for_function('async () => (await navigator.clipboard.readText()) != ""', timeout=3000)
     assert page.evaluate('navigator.clipboard.readText()').strip() == code.inner_text().strip()
 
-def search(page, word):
-    "Where the search for a word leads; on a narrow screen its box is behind a button"
+def search_box(page):
+    "The box to type into; on a narrow screen it is behind a button"
     boxes = page.locator('input[type=search], .aa-Input')
     for button in ('.navbar-toggler', '.aa-DetachedSearchButton'):
         if not boxes.first.is_visible() and page.locator(button).first.is_visible(): page.locator(button).first.click()
     boxes.first.wait_for(state='visible', timeout=3000)
-    boxes.first.fill(word)
-    hits = page.locator('.search-result, .aa-Item a')
-    hits.first.wait_for(timeout=3000)
-    return [h.get_attribute('href').split('/')[-1].split('?')[0].split('#')[0] for h in hits.all()]
+    return boxes.first
 
 @pytest.mark.parametrize('width', WIDTHS)
 def test_search(width, open_page):
-    for module, names in public(ROOT).items():
+    "A name of every fifth module leads to the page where it is explained"
+    page = open_page('index.html', width)
+    box = search_box(page)
+    for names in [*public(ROOT).values()][::5]:
         name = max(names, key=lambda n: ('.' not in n, n[0].isupper(), len(n)))
         where = names[name].split('#')[0].split('/')[-1]
-        assert where in search(open_page('index.html', width), name), name
+        box.fill('')
+        page.locator('.search-result, .aa-Item a').first.wait_for(state='hidden', timeout=3000)
+        box.fill(name)
+        hit = page.locator(f'.search-result[href*="{where}"], .aa-Item a[href*="{where}"]')
+        hit.first.wait_for(timeout=3000)
 
 def test_long_formulas_scroll_in_their_box(open_page):
     page = open_page('hierarchy.html', WIDTHS[1])
