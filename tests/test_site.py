@@ -83,6 +83,11 @@ def test_exported_code_stands_in_full(site):
                 documented = f'id="{name.lower()}"' in page.lower()
                 assert not documented if private else documented or '@patch' in c.source, f'{nb.name}: {name} is not documented'
 
+def test_comment_of_kwargs(site):
+    "nbdev's table of parameters leaves out what is said of `**kwargs`"
+    page = (site/'bce_vs_ce.html').read_text()
+    assert re.search(r'<td>kwargs</td>\s*(<td></td>\s*)*<td>As in <code>LabelLoss</code></td>', page)
+
 def test_checks_and_answers():
     cells = [mk_cell('#| code-fold: true\ntest_eq(1, 1)'), mk_cell('#| code-fold: true\n#| code-summary: "Answer"\n2'), mk_cell('3')]
     cells[0].outputs = [dict(output_type='stream', name='stdout', text='said')]

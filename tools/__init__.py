@@ -1,1 +1,0 @@
-"What renders and checks the course, and no tool that we use does; not installed with the library"

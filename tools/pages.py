@@ -1,9 +1,9 @@
-"From a notebook to its page: what nbdev's own processors leave to do, the same for Quarto and smalldocs"
+"From a notebook to its page: what nbdev's own processors leave to do, the same for Quarto and smalldocs; not installed with the library"
 import ast, inspect, re
 from pathlib import Path
 
 from execnb.shell import CaptureShell
-from fastcore.docments import DocmentTbl
+from fastcore.docments import DocmentTbl, docments
 from fastcore.nbio import mk_cell, read_nb
 from nbdev.config import get_config
 from nbdev.processors import add_links
@@ -41,7 +41,8 @@ def documentation(text, obj, shown):
     text = text.replace('#LNone', source_line(obj))
     # nbdev puts what the docstring says between asterisks, which a name such as `_docs` breaks
     text = re.sub(r'^\*([^*\n].*?)\*$', r'\1', text, flags=re.M | re.S)
-    if shown: text = re.sub('^```python\n.*?^```$', '', text, flags=re.M | re.S) + '\n\n' + DocmentTbl(obj)._repr_markdown_()
+    table, kwargs = DocmentTbl(obj)._repr_markdown_(), docments(obj, args_kwargs=True).get('kwargs') or '' # which the table leaves out
+    if shown: text = re.sub('^```python\n.*?^```$', '', text, flags=re.M | re.S) + '\n\n' + re.sub(r'(?m)^(\| kwargs .*\|) *\|$', lambda m: f'{m[1]} {kwargs} |', table)
     text = re.sub(':?NoneType', '', text.replace('<br>', ' ')) # a comment in two lines of code is one on the page
     return re.sub(r'<\S*?(\w+) object at 0x\w+>', r'\1()', text)
 
