@@ -43,6 +43,7 @@ if second: sys.exit(os.waitstatus_to_exitcode(os.waitpid(second, 0)[1]))
 '''
 
 @pytest.mark.skipif(importlib.util.find_spec('accelerate') is None, reason='accelerate is not installed')
+@pytest.mark.slow
 def test_two_processes(tmp_path):
     df = pd.DataFrame({'fname': [f'img_{i:04d}.png' for i in range(50)], 'label': ['cat','dog']*25, 'is_valid': [i%5==0 for i in range(50)]})
     (tmp_path/'two.py').write_text(SCRIPT)

@@ -14,7 +14,7 @@ from softlabel_nbdev.all import (Curriculum, consensus, cost_matrix, explain, pl
                                  plot_votes, review, show_disputed, show_pictures, soft_targets, tune_abstention, tune_thresholds)
 from softlabel_nbdev.course import course_style
 
-OUT = Path(__file__).parent/'out'       # to be looked at; not in the repository
+OUT = Path(__file__).parent/'out'       # where there is this folder, figures are saved in it, to be looked at
 PHONE = 350                             # CSS pixels for a figure on a screen of 390
 LEAST = 8.5                             # CSS pixels, the smallest text that is read; tables of the site have 11
 
@@ -179,11 +179,12 @@ def contrast(a, b):
     return (b+.05)/(a+.05)
 
 def faults(fig, file):
-    "What can't be read in a figure, which is saved too, in words"
+    "What can't be read in a figure, in words"
     with drawn_texts() as texts:
         fig.canvas.draw()
         texts.clear()               # a layout may move things in the first pass
-        fig.savefig(file, dpi='figure')
+        if OUT.exists(): fig.savefig(file, dpi='figure')
+        else: fig.canvas.draw()
     texts = list(dict.fromkeys(texts))
     boxes = [o.get_window_extent() for o in texts]
     says = [repr(o.get_text().replace('\n', ' '))[:60] for o in texts]
@@ -210,7 +211,6 @@ def figures_of(name, case):
     return [plt.figure(i) for i in plt.get_fignums()]
 
 def check(name, case, tag):
-    OUT.mkdir(exist_ok=True)
     found = []
     for i,fig in enumerate(figures_of(name, case)):
         found += faults(fig, OUT/f'{name}-{case}-{tag}{i or ""}.png')

@@ -3,8 +3,11 @@ import json, os, re, subprocess, sys
 
 import numpy as np, pandas as pd, pytest, torch
 from PIL import Image
+from fastcore.foundation import working_directory
+from fastai.learner import load_learner
 from torchvision.models import squeezenet1_1
 from conftest import ROOT
+import softlabel_nbdev.all   # `answers`
 
 COLOURS = {'red': (200,30,30), 'green': (30,200,30), 'blue': (30,30,200)}
 
@@ -52,14 +55,11 @@ def paint(folder, labels):
         Image.fromarray(pixels.astype(np.uint8)).save(folder/name)
 
 def answered(folder):
-    "What the exported model says of the pictures, in a process that knows nothing of the page"
-    code = ("from fastai.vision.all import *; from softlabel_nbdev.all import *\n"
-            "learn = load_learner('your_model/model.pkl'); learn.answers('photos').to_json('answers.json', orient='index')\n"
-            "print(type(learn.loss_func).__name__, hasattr(learn, 'abstention'))")
-    env = {**os.environ, 'PYTHONPATH': str(ROOT), 'OMP_NUM_THREADS': '1'}
-    done = subprocess.run([sys.executable, '-W', 'ignore', '-c', code], cwd=folder, env=env, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr[-2000:]
-    return json.loads((folder/'answers.json').read_text()), done.stdout.strip()
+    "What the exported model says of the pictures, in this process, which knows nothing of the page"
+    with working_directory(folder):
+        learn = load_learner('your_model/model.pkl')
+        answers = json.loads(learn.answers('photos').to_json(orient='index'))
+    return answers, f"{type(learn.loss_func).__name__} {hasattr(learn, 'abstention')}"
 
 def only_its_own(folder):
     "The page writes nothing beside its folder, and knows nothing of digits"
