@@ -107,8 +107,11 @@ def digits_dls(
 
 # %% ../nbs/00_data.ipynb #49ea4fac
 def _convolutions(n_in):
-    return (ConvLayer(n_in,16), ConvLayer(16,32,stride=2),
-            ConvLayer(32,64,stride=2), AdaptiveConcatPool2d(1))
+    "From pictures of `n_in` channels to 128 numbers, whatever their size"
+    yield ConvLayer(n_in, 16)
+    yield ConvLayer(16, 32, stride=2)
+    yield ConvLayer(32, 64, stride=2)
+    yield AdaptiveConcatPool2d(1)
 
 def digit_cnn(
     c:int, # Number of outputs, one for each class

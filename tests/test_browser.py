@@ -78,6 +78,8 @@ def test_search(width, open_page):
         box.fill(name)
         hit = page.locator(f'.search-result[href*="{where}"], .aa-Item a[href*="{where}"]')
         hit.first.wait_for(timeout=3000)
+        hits = page.locator('.search-result, .aa-Item a').all()
+        assert where in [h.get_attribute('href').split('/')[-1].split('?')[0].split('#')[0] for h in hits], name
 
 def test_long_formulas_scroll_in_their_box(open_page):
     page = open_page('hierarchy.html', WIDTHS[1])

@@ -6,8 +6,7 @@ from fastai.vision.all import (Callback, CategoryBlock, ColReader, ColSplitter, 
     DataLoader, DataLoaders, Image, ImageDataLoaders, Learner, MixUp, TransformBlock, load_learner, nn, tensor)
 from softlabel_nbdev.all import ImageWeights, LeastCost, SoftBCE, SoftCrossEntropy, SoftLabels, explain
 from softlabel_nbdev.crl import ClassRectificationLoss, HookFeatures, class_counts, crl_by_loops
-from softlabel_nbdev.mining import plot_mining
-from softlabel_nbdev.mining import Absolute, ClassLevel, Distribution, Features, InstanceLevel, Relative
+from softlabel_nbdev.mining import Absolute, ClassLevel, Distribution, Features, InstanceLevel, Relative, plot_mining
 from softlabel_nbdev.data import digit_cnn, digit_image, digits, digits_dls, scenes
 
 def minority_by_loop(y, c):
